@@ -1,0 +1,211 @@
+#!/bin/bash
+#
+# run.sh test|demo|bench: what "make test", "make demo" and "make bench" call.
+#
+# Runs as root on a machine that may have nothing but git and make: installs
+# what is missing, builds and installs cellenc, then tests, shows or measures it
+# as an unprivileged user on servers of its own.
+#
+# Variables, all optional:
+#   KINDS           which kinds of test, of those in ALL_KINDS
+#   WYCHEPROOF      folder of published test vectors
+#   FUZZ_SECONDS    for each fuzz target
+#   PG_CONFIG       of the PostgreSQL to use
+#   CELLENC_KEEP    if set, the temporary files stay
+#   ROWS            of the demo or the bench; see there for more
+#   JSON            where the bench's figures go, as JSON
+#
+# The last line of a test is "N passed, N failed" over all kinds; the exit code
+# is zero when something ran and nothing failed.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. test/setup.sh
+
+ALL_KINDS="symbols readme indent unit fuzz regress isolation tap"
+# No kind takes this long; one that hangs must not keep the others from running.
+LIMIT=30m
+
+passed=0
+failed=0
+skipped=0
+
+count() {
+    passed=$((passed + $1))
+    failed=$((failed + $2))
+}
+
+skip() {
+    echo "skipped: $*"
+    skipped=$((skipped + 1))
+}
+
+# run LOG COMMAND...: shows the output and keeps it in LOG; the command's result.
+run() {
+    local log=$1
+    shift
+    as_user timeout -k 30 "$LIMIT" "$@" </dev/null 2>&1 | tee "$log"
+    return "${PIPESTATUS[0]}"
+}
+
+# run_counted COMMAND...: counts what its output says has passed and failed:
+# tests of pg_regress (since 16 as TAP), files of prove, targets of libFuzzer,
+# "N passed, N failed".
+run_counted() {
+    local log=$WORK/kind.log rc=0 good bad
+
+    run "$log" "$@" || rc=$?
+    read -r good bad < <(awk '
+        /^(test|    ) .* \.\.\. ok/ || /^ok [0-9]+/ || /^[^ ]+ \.\.+ ok *$/ { good++ }
+        /^(test|    ) .* \.\.\. FAILED/ || /^not ok [0-9]+/ || /^[^ ]+ +\(Wstat: / { bad++ }
+        /number_of_executed_units/ { good++ }
+        /^[0-9]+ passed, [0-9]+ failed/ { good += $1; bad += $3 }
+        END { print good + 0, bad + 0 }' "$log")
+    if [ "$rc" -ne 0 ] && [ "$bad" -eq 0 ]; then
+        echo "failed with exit code $rc: $*"
+        bad=1
+    elif [ "$rc" -eq 0 ] && [ "$good" -eq 0 ] && [ "$bad" -eq 0 ]; then
+        good=1
+    fi
+    count "$good" "$bad"
+    return "$rc"
+}
+
+# show FILE...: those that exist.
+show() {
+    local file
+
+    for file; do
+        if [ -s "$file" ]; then
+            printf '\n--- %s\n' "${file#"$RUN"/}"
+            cat "$file"
+        fi
+    done
+}
+
+# show_ends FILE...: the last lines of those that exist.
+show_ends() {
+    local file
+
+    for file; do
+        if [ -s "$file" ]; then
+            printf '\n--- end of %s\n' "${file#"$RUN"/}"
+            tail -n 60 "$file"
+        fi
+    done
+}
+
+make_user() { run_counted make -s PG_CONFIG="$PG_CONFIG" "$@"; }
+
+test_symbols() { make_user check-symbols; }
+
+test_readme() { make_user check-readme; }
+
+test_indent() {
+    # Other versions lay some lines out in another way.
+    if as_user sh -c 'pg_bsd_indent --version 2>&1' | grep -q ' 2\.1\.1 '; then
+        make_user indent-check
+    else
+        skip "no pg_bsd_indent 2.1.1 here"
+    fi
+}
+
+test_unit() {
+    if [ -n "${WYCHEPROOF:-}" ]; then
+        # The user may not be able to enter the folder.
+        cp -r "$WYCHEPROOF" "$RUN/vectors"
+        chown -R "$RUN_USER": "$RUN/vectors"
+        chmod -R u+w "$RUN/vectors"
+        make_user unit WYCHEPROOF="$RUN/vectors"
+    else
+        make_user unit
+    fi
+}
+
+test_fuzz() {
+    if as_user sh -c 'command -v clang' >/dev/null; then
+        make_user fuzz ${FUZZ_SECONDS:+FUZZ_SECONDS=$FUZZ_SECONDS}
+    else
+        skip "no clang here"
+    fi
+}
+
+# The other parts of installcheck are emptied, because make stops at the first
+# part that fails.
+test_regress() {
+    make_user installcheck ISOLATION= TAP_TESTS= || {
+        show "$RUN/regression.diffs"
+        show_ends "$RUN"/log/postmaster.log
+        return 1
+    }
+}
+
+test_isolation() {
+    [ -n "$(ls test/isolation/specs/*.spec 2>/dev/null)" ] || { skip "no isolation tests"; return 0; }
+    make_user installcheck REGRESS= TAP_TESTS= || {
+        show "$RUN/output_iso/regression.diffs"
+        show_ends "$RUN"/output_iso/log/postmaster.log
+        return 1
+    }
+}
+
+test_tap() {
+    local name
+
+    [ -n "$(ls test/t/*.pl 2>/dev/null)" ] || { skip "no TAP tests"; return 0; }
+    make_user installcheck REGRESS= ISOLATION= || {
+        # The files that prove reports.
+        for name in $(sed -n 's,^test/t/\([^ ]*\)\.pl *(Wstat: .*,\1,p' "$WORK/kind.log"); do
+            show_ends "$RUN/tmp_check/log/regress_log_$name"
+        done
+        return 1
+    }
+}
+
+run_tests() {
+    local kind
+
+    set_up $TEST_PACKAGES
+    if build_all; then
+        count 1 0               # the build, without a warning
+    else
+        echo "0 passed, 1 failed"
+        return 1
+    fi
+    for kind in ${KINDS:-$ALL_KINDS}; do
+        say "$kind"
+        "test_$kind" || echo "FAILED: $kind"
+    done
+    printf '\n'
+    if [ "$skipped" -gt 0 ]; then
+        echo "$passed passed, $failed failed, $skipped skipped"
+    else
+        echo "$passed passed, $failed failed"
+    fi
+    [ "$failed" -eq 0 ]
+}
+
+case ${1:-} in
+    test)
+        run_tests
+        ;;
+    demo)
+        set_up
+        build_all
+        as_user ROWS="${ROWS:-}" CELLENC_KEEP="${CELLENC_KEEP:-}" test/demo.sh
+        ;;
+    bench)
+        set_up
+        build_all
+        result=0
+        as_user ROWS="${ROWS:-}" ROTATE_ROWS="${ROTATE_ROWS:-}" REPEAT="${REPEAT:-}" \
+            perl test/bench/bench.pl || result=$?
+        if [ -n "${JSON:-}" ] && [ -f "$RUN/bench.json" ]; then
+            cp "$RUN/bench.json" "$JSON"
+        fi
+        exit "$result"
+        ;;
+    *)
+        die "usage: run.sh test|demo|bench"
+        ;;
+esac
