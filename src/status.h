@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * status.h
+ *	  Result of the pure functions (cipher, envelope, wrap, keyfile).
+ *
+ * No PostgreSQL header: these files are built, tested and fuzzed without a
+ * server.  report.c is the one place that turns a status into an error.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CELLENC_STATUS_H
+#define CELLENC_STATUS_H
+
+typedef enum CellencStatus
+{
+	CELLENC_OK = 0,
+	CELLENC_BAD_FORMAT,			/* bytes are not canonical */
+	CELLENC_BAD_TAG,			/* authentication failed */
+	CELLENC_BAD_CHECK,			/* a key does not match its check value */
+	CELLENC_NO_RANDOM,			/* the kernel gave no random bytes */
+	CELLENC_SELF_TEST,			/* a known answer came out wrong */
+	CELLENC_LIBRARY				/* OpenSSL failed */
+} CellencStatus;
+
+#endif							/* CELLENC_STATUS_H */
