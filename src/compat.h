@@ -1,0 +1,77 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  What differs between PostgreSQL majors; the only file that asks.
+ *
+ * Wrappers take the newest signature.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CELLENC_COMPAT_H
+#define CELLENC_COMPAT_H
+
+#if PG_VERSION_NUM < 150000
+#error "cellenc needs PostgreSQL 15 or later"
+#endif
+
+/*
+ * posix_spawn_file_actions_addclosefrom_np is in glibc since 2.34; elsewhere,
+ * commands inherit whatever open files lack O_CLOEXEC.
+ */
+#ifdef __GLIBC_PREREQ
+#if __GLIBC_PREREQ(2, 34)
+#define CELLENC_HAVE_SPAWN_CLOSEFROM
+#endif
+#endif
+
+/*
+ * 16 numbers the local copies of backend entries by function of another name,
+ * and lets an update tell that only summarizing indexes need entries.
+ */
+#if PG_VERSION_NUM < 160000
+#include "access/tableam.h"
+
+#define pgstat_get_local_beentry_by_index(index) pgstat_fetch_stat_local_beentry(index)
+#define cellenc_index_summarizes(info) false
+
+typedef enum TU_UpdateIndexes
+{
+	TU_None,
+	TU_All,
+	TU_Summarizing
+} TU_UpdateIndexes;
+
+static inline TM_Result
+cellenc_table_tuple_update(Relation rel, ItemPointer otid, TupleTableSlot *slot, CommandId cid,
+						   Snapshot snapshot, Snapshot crosscheck, bool wait,
+						   TM_FailureData *tmfd, LockTupleMode *lockmode,
+						   TU_UpdateIndexes *update_indexes)
+{
+	bool		update_all;
+	TM_Result	result = table_tuple_update(rel, otid, slot, cid, snapshot, crosscheck, wait,
+											tmfd, lockmode, &update_all);
+
+	*update_indexes = update_all ? TU_All : TU_None;
+	return result;
+}
+#else
+#define cellenc_index_summarizes(info) ((info)->ii_Summarizing)
+#define cellenc_table_tuple_update table_tuple_update
+#endif
+
+/* 17 numbers processes from 0 by another name, and BRIN keeps state between insertions. */
+#if PG_VERSION_NUM < 170000
+#define cellenc_vxid_proc(vxid) BackendIdGetProc((vxid).backendId)
+#define index_insert_cleanup(index, info) ((void) 0)
+#else
+#define cellenc_vxid_proc(vxid) ProcNumberGetProc((vxid).procNumber)
+#endif
+
+/* 17 moved the statistics target out of pg_attribute's struct (4f622503d). */
+#if PG_VERSION_NUM >= 170000
+#define cellenc_compat_stats_target(stats) ((stats)->attstattarget)
+#else
+#define cellenc_compat_stats_target(stats) ((stats)->attr->attstattarget)
+#endif
+
+#endif							/* CELLENC_COMPAT_H */

@@ -1,0 +1,115 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.c
+ *	  All settings of cellenc.
+ *
+ * No setting ever holds a secret: a master key is named by where it comes
+ * from.  Touches nothing else of ours.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/guc.h"
+
+#include "guc.h"
+
+char	   *cellenc_guc_master_key_file = NULL;
+char	   *cellenc_guc_master_key_command = NULL;
+int			cellenc_guc_master_key_timeout = 10;
+char	   *cellenc_guc_default_master_key = NULL;
+bool		cellenc_guc_master_key_prefetch = true;
+int			cellenc_guc_job_workers = 2;
+int			cellenc_guc_unknown_key = CELLENC_UNKNOWN_KEY_ERROR;
+int			cellenc_guc_output = CELLENC_TEXT_PLAIN;
+int			cellenc_guc_input = CELLENC_TEXT_PLAIN;
+
+static const struct config_enum_entry unknown_key_options[] = {
+	{"error", CELLENC_UNKNOWN_KEY_ERROR, false},
+	{"allow", CELLENC_UNKNOWN_KEY_ALLOW, false},
+	{"create", CELLENC_UNKNOWN_KEY_CREATE, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry text_form_options[] = {
+	{"plain", CELLENC_TEXT_PLAIN, false},
+	{"sealed", CELLENC_TEXT_SEALED, false},
+	{NULL, 0, false}
+};
+
+static void
+define_master_key_settings(void)
+{
+	DefineCustomStringVariable("cellenc.master_key_file",
+							   "File or directory that holds the master keys.",
+							   NULL,
+							   &cellenc_guc_master_key_file,
+							   "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
+	DefineCustomStringVariable("cellenc.master_key_command",
+							   "Shell command that prints master keys.",
+							   "\"%k\" is replaced by the name of the wanted key.",
+							   &cellenc_guc_master_key_command,
+							   "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
+	DefineCustomIntVariable("cellenc.master_key_timeout",
+							"Longest time that cellenc.master_key_command may take.",
+							NULL,
+							&cellenc_guc_master_key_timeout,
+							10, 1, 3600,
+							PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
+	DefineCustomStringVariable("cellenc.default_master_key",
+							   "Name of the master key that wraps new keys.",
+							   NULL,
+							   &cellenc_guc_default_master_key,
+							   "default",
+							   PGC_SIGHUP, 0,
+							   NULL, NULL, NULL);
+	DefineCustomBoolVariable("cellenc.master_key_prefetch",
+							 "Loads the master keys when the server starts.",
+							 NULL,
+							 &cellenc_guc_master_key_prefetch,
+							 true,
+							 PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
+}
+
+void
+cellenc_guc_init(void)
+{
+	define_master_key_settings();
+
+	DefineCustomIntVariable("cellenc.job_workers",
+							"Number of background workers that run jobs.",
+							NULL,
+							&cellenc_guc_job_workers,
+							2, 0, 1024,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+	DefineCustomEnumVariable("cellenc.unknown_key",
+							 "What a type modifier that names an unknown key does.",
+							 NULL,
+							 &cellenc_guc_unknown_key,
+							 CELLENC_UNKNOWN_KEY_ERROR, unknown_key_options,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+	DefineCustomEnumVariable("cellenc.output",
+							 "Form in which encrypted values are printed.",
+							 NULL,
+							 &cellenc_guc_output,
+							 CELLENC_TEXT_PLAIN, text_form_options,
+							 PGC_USERSET, 0,
+							 NULL, NULL, NULL);
+	DefineCustomEnumVariable("cellenc.input",
+							 "Form in which encrypted values are read.",
+							 NULL,
+							 &cellenc_guc_input,
+							 CELLENC_TEXT_PLAIN, text_form_options,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+
+	MarkGUCPrefixReserved("cellenc");
+}

@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.h
+ *	  All settings of cellenc.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CELLENC_GUC_H
+#define CELLENC_GUC_H
+
+typedef enum CellencUnknownKey
+{
+	CELLENC_UNKNOWN_KEY_ERROR,
+	CELLENC_UNKNOWN_KEY_ALLOW,
+	CELLENC_UNKNOWN_KEY_CREATE
+} CellencUnknownKey;
+
+typedef enum CellencTextForm
+{
+	CELLENC_TEXT_PLAIN,
+	CELLENC_TEXT_SEALED
+} CellencTextForm;
+
+extern char *cellenc_guc_master_key_file;
+extern char *cellenc_guc_master_key_command;
+extern int	cellenc_guc_master_key_timeout; /* seconds */
+extern char *cellenc_guc_default_master_key;
+extern bool cellenc_guc_master_key_prefetch;
+extern int	cellenc_guc_job_workers;
+extern int	cellenc_guc_unknown_key;
+extern int	cellenc_guc_output;
+extern int	cellenc_guc_input;
+
+/* Only from _PG_init, in the postmaster. */
+extern void cellenc_guc_init(void);
+
+#endif							/* CELLENC_GUC_H */

@@ -1,0 +1,258 @@
+/*-------------------------------------------------------------------------
+ *
+ * masterkey.c
+ *	  The master keys of this server, for the rest of cellenc.
+ *
+ * To obtain a key: look; if it is not there, take the turn to ask the
+ * providers or to derive it, or wait until whoever has the turn is done; look
+ * again.  Whoever asks in vain tells its user why; whoever waited meanwhile
+ * then finds the same reason, as long as no provider may be asked again.
+ *
+ * Nothing is returned unless it matches the check value.
+ * Touches masterkey_store, provider, cipher, report.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "storage/ipc.h"
+
+#include "masterkey.h"
+#include "masterkey_store.h"
+#include "report.h"
+
+static void
+report_not_loaded(const char *name, const char *reason)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_SYSTEM_ERROR),
+			 errmsg("could not load master key \"%s\"", name),
+			 errdetail("%s.", reason),
+			 errhint("To make a new master key, run \"openssl rand -hex 32 > FILE; chmod 600 FILE\" as the database user, with FILE outside of the data directory, and set cellenc.master_key_file to FILE.")));
+}
+
+static void
+report_wrong(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 errmsg("master key \"%s\" is wrong", name),
+			 errdetail("The key provided under this name does not match the check value stored in the database."),
+			 errhint("Provide the master key under which the keys of this database were created, and reload the configuration.")));
+}
+
+/* An attacker who can write the row shall neither weaken it nor hang us. */
+static void
+check_rounds(const CellencMasterKey *row)
+{
+	if (row->pbkdf2 &&
+		(row->rounds < CELLENC_KDF_ROUNDS || row->rounds > CELLENC_KDF_ROUNDS_MAX))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("number of PBKDF2 rounds of master key \"%s\" is out of range: %d",
+						row->name, row->rounds),
+				 errdetail("It must be between %d and %d.",
+						   CELLENC_KDF_ROUNDS, CELLENC_KDF_ROUNDS_MAX)));
+}
+
+/* Ask the providers for name and store what they say; needs the turn. */
+static bool
+ask(const char *name, char *reason)
+{
+	CellencProviderWork *work = cellenc_masterkey_store_work();
+	CellencFetch result;
+	bool		back_off;
+	int			source;
+
+	result = cellenc_provider_fetch(name, work, &source, &back_off);
+	if (result == CELLENC_FETCH_FOUND)
+	{
+		cellenc_masterkey_store_found(name, source, &work->material);
+		return true;
+	}
+	strlcpy(reason, work->reason, CELLENC_REASON_LEN);
+	cellenc_masterkey_store_failed(name, result, reason, back_off);
+	return false;
+}
+
+/* Use the turn just taken, and give it back. */
+static void
+use_turn(CellencTurn turn, const CellencMasterKey *row)
+{
+	char		reason[CELLENC_REASON_LEN] = "";
+	volatile bool found = true;
+	volatile CellencStatus status = CELLENC_OK;
+
+	PG_ENSURE_ERROR_CLEANUP(cellenc_masterkey_store_end_turn, Int32GetDatum(turn));
+	{
+		if (turn == CELLENC_TURN_ASK)
+			found = ask(row->name, reason);
+		else
+			status = cellenc_masterkey_store_derive(row);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(cellenc_masterkey_store_end_turn, Int32GetDatum(turn));
+	cellenc_masterkey_store_end_turn(0, Int32GetDatum(turn));
+
+	if (!found)
+		report_not_loaded(row->name, reason);
+	if (status != CELLENC_OK)
+		cellenc_report_status(status);
+}
+
+/*
+ * Set key to what the providers and the row's KDF make of row, unverified.
+ * False: it is a passphrase, but the row has no KDF.
+ */
+static bool
+obtain(const CellencMasterKey *row, uint8 *key, uint64 *serial)
+{
+	char		reason[CELLENC_REASON_LEN];
+	CellencTurn turn;
+	CellencLook found;
+
+	cellenc_report_check_name(row->name, "master key");
+	check_rounds(row);
+	cellenc_masterkey_store_protect();
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		found = cellenc_masterkey_store_look(row, key, serial, &turn, reason);
+		if (found == CELLENC_LOOK_TURN)
+			use_turn(turn, row);
+		else if (found == CELLENC_LOOK_WAIT)
+			cellenc_masterkey_store_wait();
+		else
+			break;
+	}
+	cellenc_masterkey_store_cancel_wait();
+	if (found == CELLENC_LOOK_BACK_OFF)
+		report_not_loaded(row->name, reason);
+	return found == CELLENC_LOOK_KEY;
+}
+
+/* Does key match row's check value? */
+static bool
+matches(const CellencMasterKey *row, const uint8 *key)
+{
+	uint8		check_value[CELLENC_CHECK_LEN];
+	CellencStatus status;
+
+	status = cellenc_cipher_check_value(key, row->id.data, check_value);
+	return status == CELLENC_OK &&
+		cellenc_cipher_equal(check_value, row->check_value, CELLENC_CHECK_LEN);
+}
+
+void
+cellenc_masterkey_get(const CellencMasterKey *row, uint8 *key)
+{
+	uint64		serial;
+	bool		good;
+
+	CELLENC_CHECK_PRELOAD();
+
+	good = obtain(row, key, &serial) && matches(row, key);
+	cellenc_masterkey_store_judge(row, serial, good);
+	if (!good)
+	{
+		cellenc_cipher_wipe(key, CELLENC_KEY_LEN);
+		report_wrong(row->name);
+	}
+}
+
+/* Random bytes that differ even between clones of one virtual machine. */
+static void
+make_random(void *buf, size_t len)
+{
+	CellencStatus status = cellenc_cipher_random(buf, len);
+
+	if (status != CELLENC_OK)
+		cellenc_report_status(status);
+}
+
+void
+cellenc_masterkey_describe(const char *name, CellencMasterKey *row)
+{
+	uint8		key[CELLENC_KEY_LEN];
+	CellencStatus status;
+	uint64		serial;
+
+	CELLENC_CHECK_PRELOAD();
+	cellenc_report_check_name(name, "master key");
+
+	memset(row, 0, sizeof(*row));
+	strlcpy(row->name, name, sizeof(row->name));
+	make_random(row->id.data, UUID_LEN);
+	row->id.data[6] = (row->id.data[6] & 0x0f) | 0x40;	/* version 4 */
+	row->id.data[8] = (row->id.data[8] & 0x3f) | 0x80;	/* variant */
+
+	/* Which KDF it needs shows when it is loaded. */
+	if (!obtain(row, key, &serial))
+	{
+		row->pbkdf2 = true;
+		row->rounds = CELLENC_KDF_ROUNDS;
+		make_random(row->salt, sizeof(row->salt));
+		if (!obtain(row, key, &serial))
+			elog(ERROR, "could not derive master key");
+	}
+	status = cellenc_cipher_check_value(key, row->id.data, row->check_value);
+	cellenc_cipher_wipe(key, sizeof(key));
+	if (status != CELLENC_OK)
+		cellenc_report_status(status);
+	cellenc_masterkey_store_judge(row, serial, true);
+}
+
+int
+cellenc_masterkey_matches(const CellencMasterKey *row)
+{
+	uint8		key[CELLENC_KEY_LEN];
+	int			result;
+
+	CELLENC_CHECK_PRELOAD();
+	cellenc_masterkey_store_protect();
+
+	switch (cellenc_masterkey_store_peek(row, key))
+	{
+		case CELLENC_LOOK_KEY:
+			result = matches(row, key) ? 1 : 0;
+			break;
+		case CELLENC_LOOK_WRONG_KIND:
+			result = 0;
+			break;
+		default:
+			result = -1;
+	}
+	cellenc_cipher_wipe(key, sizeof(key));
+	return result;
+}
+
+CellencMasterKeyStatus *
+cellenc_masterkey_statuses(int *count)
+{
+	CELLENC_CHECK_PRELOAD();
+	return cellenc_masterkey_store_statuses(count);
+}
+
+void
+cellenc_masterkey_init(void)
+{
+	BackgroundWorker worker;
+
+	cellenc_masterkey_store_init();
+
+	/* pg_upgrade moves values unopened, and must not wait for a key. */
+	if (IsBinaryUpgrade)
+		return;
+
+	memset(&worker, 0, sizeof(worker));
+	strlcpy(worker.bgw_name, "cellenc master key loader", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, "cellenc master key loader", BGW_MAXLEN);
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
+	worker.bgw_start_time = BgWorkerStart_ConsistentState;
+	worker.bgw_restart_time = 5;
+	/* Not BGW_MAXLEN: the two have different lengths from 18 on. */
+	snprintf(worker.bgw_library_name, sizeof(worker.bgw_library_name), "cellenc");
+	snprintf(worker.bgw_function_name, sizeof(worker.bgw_function_name), "cellenc_masterkey_main");
+	RegisterBackgroundWorker(&worker);
+}
