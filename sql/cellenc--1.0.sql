@@ -1,0 +1,359 @@
+/* cellenc 1.0 */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION cellenc" to load this file. \quit
+
+CREATE SCHEMA cellenc;
+GRANT USAGE ON SCHEMA cellenc TO PUBLIC;
+
+--
+-- Key catalog.  Changed by C functions only; see src/keycatalog.h.
+--
+
+CREATE TABLE cellenc.master_key (
+	id uuid NOT NULL,
+	name text COLLATE "C" NOT NULL,
+	kdf text NOT NULL CHECK (kdf IN ('none', 'pbkdf2-sha256')),
+	salt bytea NOT NULL,
+	rounds integer NOT NULL,
+	check_value bytea NOT NULL,
+	created_at timestamptz NOT NULL,
+	CONSTRAINT master_key_pkey PRIMARY KEY (id)
+) WITH (user_catalog_table = true);
+
+CREATE TABLE cellenc.key (
+	id uuid NOT NULL,
+	name text COLLATE "C" NOT NULL,
+	name_hash integer NOT NULL,
+	created_at timestamptz NOT NULL,
+	created_by text NOT NULL,
+	rotate_every interval,
+	CONSTRAINT key_pkey PRIMARY KEY (id),
+	CONSTRAINT key_name_key UNIQUE (name),
+	CONSTRAINT key_name_hash_key UNIQUE (name_hash)
+) WITH (user_catalog_table = true);
+
+CREATE TABLE cellenc.key_version (
+	version_id bigint NOT NULL,
+	key uuid NOT NULL,
+	version integer NOT NULL,
+	state text NOT NULL CHECK (state IN ('current', 'decrypt_only', 'disabled', 'destroyed')),
+	search_key uuid NOT NULL,
+	check_value bytea NOT NULL,
+	created_at timestamptz NOT NULL,
+	created_by text NOT NULL,
+	state_since timestamptz NOT NULL,
+	exported_at timestamptz,
+	CONSTRAINT key_version_pkey PRIMARY KEY (version_id),
+	CONSTRAINT key_version_key_version_key UNIQUE (key, version)
+) WITH (user_catalog_table = true);
+
+CREATE TABLE cellenc.key_wrap (
+	owner uuid NOT NULL,
+	version integer NOT NULL,
+	master_key uuid NOT NULL,
+	purpose smallint NOT NULL,
+	wrapped bytea NOT NULL,
+	CONSTRAINT key_wrap_pkey PRIMARY KEY (owner, version, master_key)
+) WITH (user_catalog_table = true);
+
+CREATE TABLE cellenc.search_key (
+	id uuid NOT NULL,
+	check_value bytea NOT NULL,
+	is_current boolean NOT NULL,
+	created_at timestamptz NOT NULL,
+	CONSTRAINT search_key_pkey PRIMARY KEY (id)
+) WITH (user_catalog_table = true);
+
+CREATE TABLE cellenc.key_grant (
+	key uuid NOT NULL,
+	role text COLLATE "C" NOT NULL,
+	privilege text COLLATE "C" NOT NULL CHECK (privilege IN ('encrypt', 'decrypt', 'manage')),
+	grantor text NOT NULL,
+	granted_at timestamptz NOT NULL,
+	CONSTRAINT key_grant_pkey PRIMARY KEY (key, role, privilege)
+) WITH (user_catalog_table = true);
+
+CREATE TABLE cellenc.event (
+	id bigint GENERATED ALWAYS AS IDENTITY,
+	at timestamptz NOT NULL,
+	role text COLLATE "C" NOT NULL,
+	client text,
+	action text NOT NULL,
+	key text,
+	version integer,
+	detail text,
+	CONSTRAINT event_pkey PRIMARY KEY (id)
+);
+
+--
+-- The key tables change by C functions only.  Restores and repairs by a
+-- superuser pass these triggers; everybody else, pg_write_all_data included,
+-- does not.
+--
+
+CREATE FUNCTION cellenc.cellenc_catalog_trigger() RETURNS trigger
+AS 'MODULE_PATHNAME', 'cellenc_catalog_trigger' LANGUAGE c;
+REVOKE EXECUTE ON FUNCTION cellenc.cellenc_catalog_trigger() FROM PUBLIC;
+
+CREATE TRIGGER guard_row BEFORE INSERT OR UPDATE OR DELETE ON cellenc.master_key
+FOR EACH ROW EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
+CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON cellenc.master_key
+FOR EACH STATEMENT EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
+ALTER TABLE cellenc.master_key ENABLE ALWAYS TRIGGER guard_row, ENABLE ALWAYS TRIGGER guard_truncate;
+
+CREATE TRIGGER guard_row BEFORE INSERT OR UPDATE OR DELETE ON cellenc.key
+FOR EACH ROW EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
+CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON cellenc.key
+FOR EACH STATEMENT EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
+ALTER TABLE cellenc.key ENABLE ALWAYS TRIGGER guard_row, ENABLE ALWAYS TRIGGER guard_truncate;
+
+CREATE TRIGGER guard_row BEFORE INSERT OR UPDATE OR DELETE ON cellenc.key_version
+FOR EACH ROW EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
+CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON cellenc.key_version
+FOR EACH STATEMENT EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
+ALTER TABLE cellenc.key_version ENABLE ALWAYS TRIGGER guard_row, ENABLE ALWAYS TRIGGER guard_truncate;
+
+CREATE TRIGGER guard_row BEFORE INSERT OR UPDATE OR DELETE ON cellenc.key_wrap
+FOR EACH ROW EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
+CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON cellenc.key_wrap
+FOR EACH STATEMENT EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
+ALTER TABLE cellenc.key_wrap ENABLE ALWAYS TRIGGER guard_row, ENABLE ALWAYS TRIGGER guard_truncate;
+
+CREATE TRIGGER guard_row BEFORE INSERT OR UPDATE OR DELETE ON cellenc.search_key
+FOR EACH ROW EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
+CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON cellenc.search_key
+FOR EACH STATEMENT EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
+ALTER TABLE cellenc.search_key ENABLE ALWAYS TRIGGER guard_row, ENABLE ALWAYS TRIGGER guard_truncate;
+
+CREATE TRIGGER guard_row BEFORE INSERT OR UPDATE OR DELETE ON cellenc.key_grant
+FOR EACH ROW EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
+CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON cellenc.key_grant
+FOR EACH STATEMENT EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
+ALTER TABLE cellenc.key_grant ENABLE ALWAYS TRIGGER guard_row, ENABLE ALWAYS TRIGGER guard_truncate;
+
+CREATE TRIGGER guard_row BEFORE INSERT OR UPDATE OR DELETE ON cellenc.event
+FOR EACH ROW EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
+CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON cellenc.event
+FOR EACH STATEMENT EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
+ALTER TABLE cellenc.event ENABLE ALWAYS TRIGGER guard_row, ENABLE ALWAYS TRIGGER guard_truncate;
+
+--
+-- Dumps carry the keys, wrapped, but not the key for constants, its wrap or
+-- a master key that wraps nothing else: CREATE EXTENSION makes those anew.
+--
+
+SELECT pg_catalog.pg_extension_config_dump('cellenc.master_key',
+	'WHERE id IN (SELECT master_key FROM cellenc.key_wrap WHERE purpose <> 3)');
+SELECT pg_catalog.pg_extension_config_dump('cellenc.key', 'WHERE name_hash >= 0');
+SELECT pg_catalog.pg_extension_config_dump('cellenc.key_version',
+	'WHERE key IN (SELECT id FROM cellenc.key WHERE name_hash >= 0)');
+SELECT pg_catalog.pg_extension_config_dump('cellenc.key_wrap', 'WHERE purpose <> 3');
+SELECT pg_catalog.pg_extension_config_dump('cellenc.search_key', '');
+SELECT pg_catalog.pg_extension_config_dump('cellenc.key_grant', '');
+SELECT pg_catalog.pg_extension_config_dump('cellenc.event', '');
+SELECT pg_catalog.pg_extension_config_dump('cellenc.event_id_seq', '');
+
+--
+-- Management of keys
+--
+
+CREATE FUNCTION pg_catalog.cellenc_create_key(key text, master_key text DEFAULT NULL,
+	if_not_exists boolean DEFAULT false) RETURNS integer
+AS 'MODULE_PATHNAME', 'cellenc_create_key' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_create_key(text, text, boolean) FROM PUBLIC;
+
+CREATE FUNCTION pg_catalog.cellenc_rotate_key(key text, reencrypt boolean DEFAULT true) RETURNS integer
+AS 'MODULE_PATHNAME', 'cellenc_rotate_key' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+
+CREATE FUNCTION pg_catalog.cellenc_grant_key(key text, role name,
+	privileges text DEFAULT 'encrypt, decrypt') RETURNS void
+AS 'MODULE_PATHNAME', 'cellenc_grant_key' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_grant_key(text, name, text) FROM PUBLIC;
+
+CREATE FUNCTION pg_catalog.cellenc_revoke_key(key text, role name,
+	privileges text DEFAULT 'encrypt, decrypt') RETURNS void
+AS 'MODULE_PATHNAME', 'cellenc_revoke_key' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_revoke_key(text, name, text) FROM PUBLIC;
+
+CREATE FUNCTION pg_catalog.cellenc_has_key_privilege(key text, privilege text) RETURNS boolean
+AS 'MODULE_PATHNAME', 'cellenc_has_key_privilege' LANGUAGE c STABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION pg_catalog.cellenc_has_key_privilege(role name, key text, privilege text) RETURNS boolean
+AS 'MODULE_PATHNAME', 'cellenc_has_key_privilege_of_role' LANGUAGE c STABLE STRICT PARALLEL SAFE;
+
+CREATE FUNCTION pg_catalog.cellenc_key_name(value "any") RETURNS text
+AS 'MODULE_PATHNAME', 'cellenc_key_name' LANGUAGE c STABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION pg_catalog.cellenc_key_version(value "any") RETURNS integer
+AS 'MODULE_PATHNAME', 'cellenc_key_version' LANGUAGE c STABLE STRICT PARALLEL SAFE;
+
+-- for tests: values sealed and opened by this session
+CREATE FUNCTION cellenc.codec_counts(OUT sealed bigint, OUT opened bigint)
+AS 'MODULE_PATHNAME', 'cellenc_codec_counts' LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED;
+REVOKE EXECUTE ON FUNCTION cellenc.codec_counts() FROM PUBLIC;
+
+--
+-- Encrypted types
+--
+
+CREATE FUNCTION cellenc.cellenc_typmod_in(cstring[]) RETURNS integer
+AS 'MODULE_PATHNAME', 'cellenc_typmod_in' LANGUAGE c STABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION cellenc.cellenc_typmod_out(integer) RETURNS cstring
+AS 'MODULE_PATHNAME', 'cellenc_typmod_out' LANGUAGE c STABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION cellenc.cellenc_analyze(internal) RETURNS boolean
+AS 'MODULE_PATHNAME', 'cellenc_analyze' LANGUAGE c VOLATILE STRICT PARALLEL SAFE;
+CREATE FUNCTION cellenc.cellenc_array_analyze(internal) RETURNS boolean
+AS 'MODULE_PATHNAME', 'cellenc_array_analyze' LANGUAGE c VOLATILE STRICT PARALLEL SAFE;
+
+CREATE FUNCTION pg_catalog.cellenc_create_type(name text, base regtype) RETURNS regtype
+AS 'MODULE_PATHNAME', 'cellenc_create_type' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_create_type(text, regtype) FROM PUBLIC;
+
+SELECT pg_catalog.cellenc_create_type('pg_catalog.enctext', 'pg_catalog.text');
+SELECT pg_catalog.cellenc_create_type('pg_catalog.encbytea', 'pg_catalog.bytea');
+SELECT pg_catalog.cellenc_create_type('pg_catalog.encint2', 'pg_catalog.int2');
+SELECT pg_catalog.cellenc_create_type('pg_catalog.encint4', 'pg_catalog.int4');
+SELECT pg_catalog.cellenc_create_type('pg_catalog.encint8', 'pg_catalog.int8');
+SELECT pg_catalog.cellenc_create_type('pg_catalog.encnumeric', 'pg_catalog.numeric');
+SELECT pg_catalog.cellenc_create_type('pg_catalog.encfloat4', 'pg_catalog.float4');
+SELECT pg_catalog.cellenc_create_type('pg_catalog.encfloat8', 'pg_catalog.float8');
+SELECT pg_catalog.cellenc_create_type('pg_catalog.encbool', 'pg_catalog.bool');
+SELECT pg_catalog.cellenc_create_type('pg_catalog.encdate', 'pg_catalog.date');
+SELECT pg_catalog.cellenc_create_type('pg_catalog.enctime', 'pg_catalog.time');
+SELECT pg_catalog.cellenc_create_type('pg_catalog.enctimestamp', 'pg_catalog.timestamp');
+SELECT pg_catalog.cellenc_create_type('pg_catalog.enctimestamptz', 'pg_catalog.timestamptz');
+SELECT pg_catalog.cellenc_create_type('pg_catalog.encinterval', 'pg_catalog.interval');
+SELECT pg_catalog.cellenc_create_type('pg_catalog.encuuid', 'pg_catalog.uuid');
+SELECT pg_catalog.cellenc_create_type('pg_catalog.encjsonb', 'pg_catalog.jsonb');
+SELECT pg_catalog.cellenc_create_type('pg_catalog.encinet', 'pg_catalog.inet');
+
+--
+-- Views.  They run with their owner's rights, so whoever may read them needs
+-- none on the key tables; none shows a wrapped key.
+--
+
+CREATE VIEW cellenc.keys AS
+SELECT k.name AS key, v.version, v.state, k.created_at,
+	CASE WHEN v.version > 1 THEN v.created_at END AS rotated_at,
+	k.rotate_every, v.created_at + k.rotate_every AS next_rotation
+FROM cellenc.key k
+JOIN LATERAL (SELECT * FROM cellenc.key_version v WHERE v.key = k.id
+	ORDER BY v.state = 'current' DESC, v.version DESC LIMIT 1) v ON true
+WHERE k.name_hash >= 0;
+
+CREATE VIEW cellenc.key_versions AS
+SELECT k.name AS key, v.version, v.state, v.created_at, v.created_by,
+	(SELECT array_agg(m.name ORDER BY m.name)
+	 FROM cellenc.key_wrap w JOIN cellenc.master_key m ON m.id = w.master_key
+	 WHERE w.owner = v.key AND w.version = v.version) AS master_keys,
+	v.exported_at
+FROM cellenc.key k JOIN cellenc.key_version v ON v.key = k.id
+WHERE k.name_hash >= 0;
+
+CREATE VIEW cellenc.key_grants AS
+SELECT k.name AS key, g.role, g.privilege, g.grantor, g.granted_at
+FROM cellenc.key k JOIN cellenc.key_grant g ON g.key = k.id;
+
+CREATE VIEW cellenc.events AS
+SELECT at, role, client, action, key, version, detail FROM cellenc.event;
+
+CREATE FUNCTION cellenc.master_key_status(OUT name text, OUT source text, OUT status text,
+	OUT loaded_at timestamptz, OUT last_error text) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'cellenc_master_key_status' LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED;
+REVOKE EXECUTE ON FUNCTION cellenc.master_key_status() FROM PUBLIC;
+
+CREATE VIEW cellenc.master_keys AS SELECT * FROM cellenc.master_key_status();
+
+GRANT EXECUTE ON FUNCTION cellenc.master_key_status() TO pg_monitor;
+GRANT SELECT ON cellenc.keys, cellenc.key_versions, cellenc.key_grants, cellenc.events,
+	cellenc.master_keys TO pg_monitor;
+
+-- the key for constants, made once
+CREATE FUNCTION cellenc.bootstrap() RETURNS void
+AS 'MODULE_PATHNAME', 'cellenc_admin_bootstrap' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+SELECT cellenc.bootstrap();
+DROP FUNCTION cellenc.bootstrap();
+
+--
+-- Jobs
+--
+-- The table is the state of the jobs, and is not dumped: what a job did not
+-- treat before the dump, another one finds.  Columns as in src/job.h.
+--
+
+CREATE TABLE cellenc.job (
+	job bigint GENERATED ALWAYS AS IDENTITY,
+	kind text NOT NULL,
+	keys uuid[] NOT NULL,
+	version integer,
+	state text NOT NULL,
+	phase text NOT NULL,
+	pass integer NOT NULL,
+	waiting_for text,
+	waiting_since timestamptz,
+	relation oid,
+	relation_file oid,
+	next_block bigint NOT NULL,
+	end_block bigint NOT NULL,
+	found bigint NOT NULL,
+	bad_values bigint NOT NULL,
+	relations_done integer NOT NULL,
+	relations_total integer NOT NULL,
+	blocks_done bigint NOT NULL,
+	blocks_total bigint NOT NULL,
+	pass_ms bigint NOT NULL,
+	values_done bigint NOT NULL,
+	worked_ms bigint NOT NULL,
+	started_at timestamptz,
+	finished_at timestamptz,
+	error text,
+	CONSTRAINT job_pkey PRIMARY KEY (job)
+) WITH (fillfactor = 50);
+
+CREATE TRIGGER guard_row BEFORE INSERT OR UPDATE OR DELETE ON cellenc.job
+FOR EACH ROW EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
+CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON cellenc.job
+FOR EACH STATEMENT EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
+ALTER TABLE cellenc.job ENABLE ALWAYS TRIGGER guard_row, ENABLE ALWAYS TRIGGER guard_truncate;
+
+-- one step of a job in the caller's transaction, for tests
+CREATE FUNCTION cellenc.job_step(job bigint) RETURNS text
+AS 'MODULE_PATHNAME', 'cellenc_job_step_sql' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE EXECUTE ON FUNCTION cellenc.job_step(bigint) FROM PUBLIC;
+
+CREATE PROCEDURE pg_catalog.cellenc_wait(job bigint DEFAULT NULL, timeout interval DEFAULT NULL)
+AS 'MODULE_PATHNAME', 'cellenc_wait' LANGUAGE c;
+
+CREATE FUNCTION cellenc.columns_list(OUT relation regclass, OUT attname name, OUT type regtype,
+	OUT key text, OUT search text) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'cellenc_columns_list' LANGUAGE c STABLE STRICT PARALLEL RESTRICTED;
+REVOKE EXECUTE ON FUNCTION cellenc.columns_list() FROM PUBLIC;
+
+CREATE VIEW cellenc.columns AS SELECT * FROM cellenc.columns_list();
+
+-- A first pass does nearly all of the work; those after it mostly read.
+CREATE VIEW cellenc.jobs AS
+SELECT j.job, j.kind,
+	(SELECT k.name FROM cellenc.key k WHERE cardinality(j.keys) = 1 AND k.id = j.keys[1]) AS key,
+	j.version, j.state,
+	j.waiting_for || coalesce(' (' || date_trunc('second', clock_timestamp() - j.waiting_since) || ')', '')
+		AS waiting_for,
+	j.relation::regclass AS relation, j.relations_done, j.relations_total,
+	least(j.blocks_done, j.blocks_total) AS blocks_done, j.blocks_total,
+	j.values_done, j.bad_values,
+	round(CASE
+		WHEN j.state = 'done' THEN 100
+		WHEN j.pass = 1 THEN 95 * p.part
+		ELSE 95 + 4.9 * p.part
+	END, 1) AS percent,
+	round(1000.0 * j.values_done / nullif(j.worked_ms, 0)) AS values_per_second,
+	CASE WHEN j.finished_at IS NULL AND j.phase = 'pass' AND p.part > 0
+		THEN make_interval(secs => round(j.pass_ms / 1000.0 * (1 - p.part) / p.part, 1)::double precision)
+	END AS eta,
+	j.started_at, j.finished_at, j.error
+FROM cellenc.job j
+CROSS JOIN LATERAL (SELECT CASE
+	WHEN j.phase = 'barrier' OR j.blocks_total = 0 THEN 0
+	ELSE least(j.blocks_done, j.blocks_total)::numeric / j.blocks_total END AS part) p;
+
+GRANT EXECUTE ON FUNCTION cellenc.columns_list() TO pg_monitor;
+GRANT SELECT ON cellenc.columns, cellenc.jobs TO pg_monitor;

@@ -1,0 +1,10 @@
+CREATE EXTENSION cellenc;
+SELECT cellenc_create_key('pii');
+CREATE TABLE customers (id bigint PRIMARY KEY, email enctext('pii'), salary encnumeric('pii'));
+INSERT INTO customers VALUES (1, 'zoe@example.org', 52000.50), (2, 'ольга@пример.рф', 61000);
+SELECT email, salary * 12 AS a_year FROM customers WHERE email LIKE '%@example.org';
+SELECT id, cellenc_key_name(email), cellenc_key_version(email) FROM customers ORDER BY id;
+SELECT cellenc_rotate_key('pii');
+CALL cellenc_wait();
+SELECT id, email, cellenc_key_version(email) FROM customers ORDER BY id;
+SELECT key, version, state FROM cellenc.key_versions ORDER BY version;

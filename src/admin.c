@@ -1,0 +1,576 @@
+/*-------------------------------------------------------------------------
+ *
+ * admin.c
+ *	  Management of keys: create, rotate, grant.
+ *
+ * Every call works in the caller's transaction and leaves nothing behind when
+ * that rolls back.  Changes of keys are serialised by cellenc_keycatalog_lock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_authid.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "admin.h"
+#include "codec.h"
+#include "compat.h"
+#include "guc.h"
+#include "job.h"
+#include "keyring.h"
+#include "report.h"
+
+PG_FUNCTION_INFO_V1(cellenc_admin_bootstrap);
+PG_FUNCTION_INFO_V1(cellenc_create_key);
+PG_FUNCTION_INFO_V1(cellenc_rotate_key);
+PG_FUNCTION_INFO_V1(cellenc_grant_key);
+PG_FUNCTION_INFO_V1(cellenc_revoke_key);
+PG_FUNCTION_INFO_V1(cellenc_has_key_privilege);
+PG_FUNCTION_INFO_V1(cellenc_has_key_privilege_of_role);
+PG_FUNCTION_INFO_V1(cellenc_key_name);
+PG_FUNCTION_INFO_V1(cellenc_key_version);
+PG_FUNCTION_INFO_V1(cellenc_codec_counts);
+PG_FUNCTION_INFO_V1(cellenc_master_key_status);
+
+static void
+random_bytes(void *buf, size_t len)
+{
+	CellencStatus status = cellenc_cipher_random(buf, len);
+
+	if (status != CELLENC_OK)
+		cellenc_report_status(status);
+}
+
+/* A random (version 4) UUID. */
+static void
+make_uuid(pg_uuid_t *uuid)
+{
+	random_bytes(uuid->data, UUID_LEN);
+	uuid->data[6] = (uuid->data[6] & 0x0f) | 0x40;
+	uuid->data[8] = (uuid->data[8] & 0x3f) | 0x80;
+}
+
+/* A version id that is not in use; tombstones keep theirs. */
+static uint32
+make_version_id(void)
+{
+	CellencVersionRow row;
+	uint32		id;
+
+	do
+	{
+		random_bytes(&id, sizeof(id));
+	} while (id == 0 || cellenc_keycatalog_version(id, &row));
+	return id;
+}
+
+/*
+ * The catalog row of a master key by name: one that is there and matches what
+ * the provider has now, else a new one.
+ */
+static void
+find_master_key(const char *name, CellencMasterKey *row)
+{
+	uint8		bytes[CELLENC_KEY_LEN];
+	CellencMasterKey candidate;
+	bool		found = false;
+	ListCell   *lc;
+
+	if (name == NULL)
+		name = cellenc_guc_default_master_key;
+	cellenc_report_check_name(name, "master key");
+
+	foreach(lc, cellenc_keycatalog_master_keys())
+	{
+		candidate = *(CellencMasterKey *) lfirst(lc);
+		if (strcmp(candidate.name, name) == 0)
+		{
+			*row = candidate;
+			found = true;
+			if (cellenc_masterkey_matches(row) == 1)
+				return;
+		}
+	}
+
+	if (found)
+	{
+		/* verifies it against the check value, loading it if need be */
+		cellenc_masterkey_get(row, bytes);
+		cellenc_cipher_wipe(bytes, sizeof(bytes));
+	}
+	else
+	{
+		cellenc_masterkey_describe(name, row);
+		cellenc_keycatalog_insert_master_key(row);
+	}
+}
+
+/* Make a fresh key, wrap it under master, store the wrap; returns its check value. */
+static void
+make_wrapped_key(const CellencMasterKey *master, CellencPurpose purpose, const pg_uuid_t *owner,
+				 int32 version, uint32 version_id, uint8 *check_value)
+{
+	uint8		key[CELLENC_KEY_LEN];
+	uint8		master_bytes[CELLENC_KEY_LEN];
+	CellencWrapInfo info;
+	CellencWrapRow wrap;
+	CellencStatus status;
+
+	info.purpose = purpose;
+	info.version_id = version_id;
+	memcpy(info.uuid, owner->data, CELLENC_UUID_LEN);
+	info.version = (uint32) version;
+	memcpy(info.master_uuid, master->id.data, CELLENC_UUID_LEN);
+
+	wrap.owner = *owner;
+	wrap.version = version;
+	wrap.master_key = master->id;
+	wrap.purpose = purpose;
+
+	cellenc_masterkey_get(master, master_bytes);
+	status = cellenc_cipher_random(key, sizeof(key));
+	if (status == CELLENC_OK)
+		status = cellenc_envelope_wrap(&info, master_bytes, key, wrap.wrapped);
+	if (status == CELLENC_OK)
+		status = cellenc_cipher_check_value(key, owner->data, check_value);
+	cellenc_cipher_wipe(key, sizeof(key));
+	cellenc_cipher_wipe(master_bytes, sizeof(master_bytes));
+	if (status != CELLENC_OK)
+		cellenc_report_status(status);
+
+	cellenc_keycatalog_insert_wrap(&wrap);
+}
+
+/* Add version `version` to a key, as its current one. */
+static void
+add_version(const CellencKeyRow *key, int32 version, const CellencMasterKey *master,
+			CellencPurpose purpose, const pg_uuid_t *search_key)
+{
+	CellencVersionRow row;
+
+	memset(&row, 0, sizeof(row));
+	row.version_id = make_version_id();
+	row.key = key->id;
+	row.version = version;
+	row.state = CELLENC_CURRENT;
+	row.search_key = *search_key;
+	make_wrapped_key(master, purpose, &key->id, version, row.version_id, row.check_value);
+	cellenc_keycatalog_insert_version(&row);
+}
+
+/* The database's search key, made with its first key. */
+static void
+require_search_key(const CellencMasterKey *master, CellencSearchKeyRow *row)
+{
+	if (cellenc_keycatalog_current_search_key(row))
+		return;
+	make_uuid(&row->id);
+	make_wrapped_key(master, CELLENC_PURPOSE_SEARCH, &row->id, 0, 0, row->check_value);
+	cellenc_keycatalog_insert_search_key(row);
+}
+
+/*
+ * Make the key for constants.  From the extension's script alone, which runs
+ * once.
+ */
+Datum
+cellenc_admin_bootstrap(PG_FUNCTION_ARGS)
+{
+	CellencKeyRow key;
+	CellencMasterKey master;
+	pg_uuid_t	no_search_key = {0};
+
+	CELLENC_CHECK_PRELOAD();
+	memset(&key, 0, sizeof(key));
+	strlcpy(key.name, CELLENC_LITERAL_KEY, sizeof(key.name));
+	key.name_hash = -1;
+	make_uuid(&key.id);
+
+	find_master_key(NULL, &master);
+	cellenc_keycatalog_insert_key(&key);
+	add_version(&key, 1, &master, CELLENC_PURPOSE_LITERAL, &no_search_key);
+	PG_RETURN_VOID();
+}
+
+void
+cellenc_admin_create_key(const char *name, const char *master_key)
+{
+	CellencKeyRow key;
+	CellencKeyRow other;
+	CellencMasterKey master;
+	CellencSearchKeyRow search_key;
+	uint32		hash;
+	CellencStatus status;
+
+	cellenc_report_check_name(name, "key");
+	cellenc_keycatalog_lock();
+	if (cellenc_keycatalog_key_by_name(name, &other))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("key \"%s\" already exists", name)));
+
+	status = cellenc_envelope_name_hash(name, &hash);
+	if (status != CELLENC_OK)
+		cellenc_report_status(status);
+	if (cellenc_keycatalog_key_by_hash((int32) hash, &other))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("key \"%s\" cannot be told from key \"%s\" in a type modifier", name, other.name),
+				 errhint("Choose another name.")));
+
+	memset(&key, 0, sizeof(key));
+	strlcpy(key.name, name, sizeof(key.name));
+	key.name_hash = (int32) hash;
+	make_uuid(&key.id);
+
+	find_master_key(master_key, &master);
+	require_search_key(&master, &search_key);
+	cellenc_keycatalog_insert_key(&key);
+	add_version(&key, 1, &master, CELLENC_PURPOSE_DATA, &search_key.id);
+	cellenc_keycatalog_event("create", name, 1, NULL);
+}
+
+Datum
+cellenc_create_key(PG_FUNCTION_ARGS)
+{
+	char	   *name;
+	char	   *master_key = NULL;
+
+	CELLENC_CHECK_PRELOAD();
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("key name and if_not_exists must not be null")));
+	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	if (!PG_ARGISNULL(1))
+		master_key = text_to_cstring(PG_GETARG_TEXT_PP(1));
+
+	if (PG_GETARG_BOOL(2))
+	{
+		CellencKeyRow row;
+
+		cellenc_keycatalog_lock();
+		if (cellenc_keycatalog_key_by_name(name, &row) && row.name_hash >= 0)
+		{
+			ereport(NOTICE,
+					(errcode(ERRCODE_DUPLICATE_OBJECT),
+					 errmsg("key \"%s\" already exists, skipping", name)));
+			PG_RETURN_INT32(1);
+		}
+	}
+	cellenc_admin_create_key(name, master_key);
+	PG_RETURN_INT32(1);
+}
+
+/*
+ * Make a new current version.  Values stay readable: the old version goes on
+ * opening, and a job brings everything under the new one.
+ */
+Datum
+cellenc_rotate_key(PG_FUNCTION_ARGS)
+{
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	bool		reencrypt = PG_GETARG_BOOL(1);
+	CellencKey *key;
+	CellencKeyRow row;
+	CellencMasterKey master;
+	CellencVersionRow *last;
+	List	   *versions;
+	List	   *wraps;
+	ListCell   *lc;
+	int32		version;
+
+	CELLENC_CHECK_PRELOAD();
+	cellenc_keycatalog_lock();
+	key = cellenc_keyring_require_key(name);
+	cellenc_keyring_check(key, CELLENC_PRIV_MANAGE);
+	row = key->row;
+
+	versions = cellenc_keycatalog_versions(&row.id);
+	last = llast(versions);
+	version = last->version + 1;
+
+	/* under the master key that wraps the last version */
+	wraps = cellenc_keycatalog_wraps(&row.id, last->version);
+	if (wraps == NIL ||
+		!cellenc_keycatalog_master_key(&((CellencWrapRow *) linitial(wraps))->master_key, &master))
+		find_master_key(NULL, &master);
+
+	foreach(lc, versions)
+	{
+		CellencVersionRow *old = lfirst(lc);
+
+		if (old->state == CELLENC_CURRENT)
+			cellenc_keycatalog_set_state(old->version_id, CELLENC_DECRYPT_ONLY);
+	}
+	add_version(&row, version, &master, CELLENC_PURPOSE_DATA, &last->search_key);
+	cellenc_keycatalog_event("rotate", name, version, NULL);
+
+	if (reencrypt)
+	{
+		int64		job = cellenc_job_queue(CELLENC_JOB_ROTATE, &row.id, version);
+
+		ereport(NOTICE,
+				(errmsg("job " INT64_FORMAT " re-encrypts the values under key \"%s\" when the transaction commits",
+						job, name),
+				 errhint("Progress is shown by the view cellenc.jobs.")));
+	}
+	PG_RETURN_INT32(version);
+}
+
+/*
+ * Privileges
+ */
+
+/* A list such as "encrypt, decrypt" as a mask. */
+static int
+parse_privileges(text *privileges)
+{
+	char	   *list = text_to_cstring(privileges);
+	char	   *rest = list;
+	char	   *word;
+	int			mask = 0;
+
+	while ((word = strsep(&rest, ",")) != NULL)
+	{
+		size_t		len;
+
+		while (*word == ' ')
+			word++;
+		len = strlen(word);
+		while (len > 0 && word[len - 1] == ' ')
+			word[--len] = '\0';
+
+		if (pg_strcasecmp(word, "encrypt") == 0)
+			mask |= CELLENC_PRIV_ENCRYPT;
+		else if (pg_strcasecmp(word, "decrypt") == 0)
+			mask |= CELLENC_PRIV_DECRYPT;
+		else if (pg_strcasecmp(word, "manage") == 0)
+			mask |= CELLENC_PRIV_MANAGE;
+		else
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("unrecognized privilege of a key: \"%s\"", word),
+					 errhint("Privileges are \"encrypt\", \"decrypt\" and \"manage\".")));
+	}
+	return mask;
+}
+
+static Datum
+change_grants(FunctionCallInfo fcinfo, bool grant)
+{
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *role = NameStr(*PG_GETARG_NAME(1));
+	int			mask = parse_privileges(PG_GETARG_TEXT_PP(2));
+	CellencKeyRow key;
+	CellencGrantRow row;
+
+	CELLENC_CHECK_PRELOAD();
+	cellenc_keycatalog_lock();
+	key = cellenc_keyring_require_key(name)->row;
+
+	/* a role that is gone can still lose its rights */
+	if (grant && strcmp(role, "public") != 0)
+		(void) get_role_oid(role, false);
+
+	strlcpy(row.role, role, sizeof(row.role));
+	for (int bit = CELLENC_PRIV_ENCRYPT; bit <= CELLENC_PRIV_MANAGE; bit <<= 1)
+	{
+		if (!(mask & bit))
+			continue;
+		row.privilege = bit;
+		if (grant ? cellenc_keycatalog_insert_grant(&key.id, &row)
+			: cellenc_keycatalog_delete_grant(&key.id, &row))
+			cellenc_keycatalog_event(grant ? "grant" : "revoke", name, 0,
+									 psprintf("%s %s role \"%s\"",
+											  cellenc_keycatalog_privilege_name(bit),
+											  grant ? "to" : "from", role));
+	}
+	PG_RETURN_VOID();
+}
+
+Datum
+cellenc_grant_key(PG_FUNCTION_ARGS)
+{
+	return change_grants(fcinfo, true);
+}
+
+Datum
+cellenc_revoke_key(PG_FUNCTION_ARGS)
+{
+	return change_grants(fcinfo, false);
+}
+
+static bool
+has_privileges(text *name, Oid role, text *privileges)
+{
+	CELLENC_CHECK_PRELOAD();
+	return cellenc_keyring_has(cellenc_keyring_require_key(text_to_cstring(name)), role,
+							   parse_privileges(privileges));
+}
+
+Datum
+cellenc_has_key_privilege(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(has_privileges(PG_GETARG_TEXT_PP(0), GetUserId(), PG_GETARG_TEXT_PP(1)));
+}
+
+Datum
+cellenc_has_key_privilege_of_role(PG_FUNCTION_ARGS)
+{
+	Oid			role = get_role_oid(NameStr(*PG_GETARG_NAME(0)), false);
+
+	PG_RETURN_BOOL(has_privileges(PG_GETARG_TEXT_PP(1), role, PG_GETARG_TEXT_PP(2)));
+}
+
+/*
+ * What a value is under
+ */
+
+/*
+ * The key version of the first argument, of whatever encrypted type: NULL for
+ * a constant that is not sealed yet and has no key.
+ */
+static CellencKeyVersion *
+version_of_argument(FunctionCallInfo fcinfo)
+{
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 0);
+	uint32		version_id;
+	CellencKeyVersion *version;
+
+	CELLENC_CHECK_PRELOAD();
+	if (OidIsValid(type))
+		type = getBaseType(type);
+	if (!OidIsValid(type) || !cellenc_twin_is(type))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("type %s is not an encrypted type",
+						OidIsValid(type) ? format_type_be(type) : "unknown")));
+
+	version_id = cellenc_codec_version_id(PG_GETARG_DATUM(0));
+	if (version_id == 0)
+	{
+		int32		typmod = cellenc_codec_object_typmod(PG_GETARG_DATUM(0));
+		CellencKey *key = typmod < 0 ? cellenc_keyring_literal_key()
+			: cellenc_keyring_key_by_hash(CELLENC_TYPMOD_HASH(typmod));
+
+		return key ? cellenc_keyring_version(key->current_id) : NULL;
+	}
+	version = cellenc_keyring_version(version_id);
+	if (!version)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("key version id %u of an encrypted value does not exist in this database",
+						version_id)));
+	return version;
+}
+
+Datum
+cellenc_key_name(PG_FUNCTION_ARGS)
+{
+	CellencKeyVersion *version = version_of_argument(fcinfo);
+
+	/* the key for constants is none that a user knows */
+	if (!version || version->key->literal)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(version->key->row.name));
+}
+
+Datum
+cellenc_key_version(PG_FUNCTION_ARGS)
+{
+	CellencKeyVersion *version = version_of_argument(fcinfo);
+
+	if (!version || version->key->literal)
+		PG_RETURN_NULL();
+	PG_RETURN_INT32(version->row.version);
+}
+
+/* Values that this session has sealed and opened. */
+Datum
+cellenc_codec_counts(PG_FUNCTION_ARGS)
+{
+	TupleDesc	desc;
+	Datum		values[2];
+	bool		nulls[2] = {false};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	values[0] = Int64GetDatum((int64) cellenc_codec_counters.sealed);
+	values[1] = Int64GetDatum((int64) cellenc_codec_counters.opened);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+}
+
+/*
+ * Master keys: those this database uses, and those this server has loaded.
+ */
+Datum
+cellenc_master_key_status(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	CellencMasterKeyStatus *statuses;
+	int			count;
+	List	   *rows;
+	ListCell   *lc;
+	List	   *missing = NIL;
+
+	CELLENC_CHECK_PRELOAD();
+	InitMaterializedSRF(fcinfo, 0);
+	statuses = cellenc_masterkey_statuses(&count);
+	rows = cellenc_keycatalog_master_keys();
+
+	for (int i = 0; i < count; i++)
+	{
+		Datum		values[5] = {0};
+		bool		nulls[5] = {false};
+		const char *status = statuses[i].status;
+
+		foreach(lc, rows)
+		{
+			CellencMasterKey *row = lfirst(lc);
+
+			/* loaded, but not what this database's keys are wrapped under */
+			if (strcmp(row->name, statuses[i].name) == 0 && strcmp(status, "ok") == 0 &&
+				cellenc_masterkey_matches(row) == 0)
+				status = "wrong";
+		}
+		values[0] = CStringGetTextDatum(statuses[i].name);
+		nulls[1] = statuses[i].source == NULL;
+		if (statuses[i].source)
+			values[1] = CStringGetTextDatum(statuses[i].source);
+		values[2] = CStringGetTextDatum(status);
+		nulls[3] = statuses[i].loaded_at == 0;
+		values[3] = TimestampTzGetDatum(statuses[i].loaded_at);
+		nulls[4] = statuses[i].last_error[0] == '\0';
+		values[4] = CStringGetTextDatum(statuses[i].last_error);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+
+	/* needed here, but never asked for on this server */
+	foreach(lc, rows)
+	{
+		CellencMasterKey *row = lfirst(lc);
+		bool		known = list_member(missing, makeString(row->name));
+
+		for (int i = 0; i < count && !known; i++)
+			known = strcmp(statuses[i].name, row->name) == 0;
+		if (!known)
+		{
+			Datum		values[5] = {0};
+			bool		nulls[5] = {false, true, false, true, true};
+
+			missing = lappend(missing, makeString(row->name));
+			values[0] = CStringGetTextDatum(row->name);
+			values[2] = CStringGetTextDatum("not_loaded");
+			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		}
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,56 @@
+/*-------------------------------------------------------------------------
+ *
+ * cellenc.c
+ *	  Entry point: a list of what gets initialised.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+
+#include "cipher.h"
+#include "codec.h"
+#include "compat.h"
+#include "guard.h"
+#include "guc.h"
+#include "job.h"
+#include "keyring.h"
+#include "masterkey.h"
+#include "nonce.h"
+#include "report.h"
+#include "twin.h"
+
+PG_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	/*
+	 * Hooks, workers and the mapping of master keys have to be there before
+	 * the first session.  Loaded later, the library refuses each call with a
+	 * hint (CELLENC_CHECK_PRELOAD) rather than protect half of what it should.
+	 */
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+
+	/* A library that computes wrong must never seal a value. */
+	if (cellenc_cipher_init() != CELLENC_OK)
+		ereport(FATAL,
+				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+				 errmsg("cryptographic self-test of cellenc failed"),
+				 errhint("Check the OpenSSL installation of the server.")));
+
+	cellenc_guc_init();
+	cellenc_masterkey_init();
+	cellenc_nonce_init();
+	cellenc_keyring_init();
+	cellenc_twin_init();
+	cellenc_codec_init();
+	cellenc_guard_init();
+	cellenc_job_init();
+	cellenc_preloaded = true;
+}

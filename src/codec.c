@@ -1,0 +1,588 @@
+/*-------------------------------------------------------------------------
+ *
+ * codec.c
+ *	  Seal, open and reseal one value.
+ *
+ * Input functions and casts yield a read-only expanded object that holds the
+ * plaintext; whatever copies it or puts it into a tuple flattens it, and the
+ * first flattening seals it and remembers the bytes.  So plaintext cannot
+ * reach a page, and a value is sealed once.  The object lives in plain palloc
+ * memory: a read-only object is never transferred or deleted by core, so it
+ * needs no context of its own.
+ *
+ * The plaintext of an expanded object and of a result is memory of the
+ * executor and goes with its context, as any datum does; only key bytes are
+ * wiped.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "access/tupmacs.h"
+#include "access/xact.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/datum.h"
+#include "utils/expandeddatum.h"
+#include "utils/memutils.h"
+
+#include "codec.h"
+#include "compat.h"
+#include "keyring.h"
+#include "nonce.h"
+#include "report.h"
+#include "term.h"
+
+typedef struct PlainObject
+{
+	ExpandedObjectHeader hdr;
+	const CellencTwin *twin;
+	int32		typmod;			/* -1: the literal key */
+	bool		with_term;
+	Datum		base;			/* the plaintext; a reference leads into this chunk */
+	const char *bytes;			/* what gets sealed ... */
+	Size		len;			/* ... and its length */
+	struct varlena *sealed;		/* NULL until flattened once */
+	char		store[FLEXIBLE_ARRAY_MEMBER];
+} PlainObject;
+
+CellencCodecCounters cellenc_codec_counters;
+
+/* See cellenc_codec_allow_compare. */
+static bool compare_allowed = false;
+
+static Size object_flat_size(ExpandedObjectHeader *eohptr);
+static void object_flatten(ExpandedObjectHeader *eohptr, void *result, Size allocated_size);
+
+static const ExpandedObjectMethods object_methods = {
+	object_flat_size,
+	object_flatten
+};
+
+/* The plaintext object behind value, or NULL. */
+static PlainObject *
+as_object(Datum value)
+{
+	PlainObject *object;
+
+	if (!VARATT_IS_EXTERNAL_EXPANDED((struct varlena *) DatumGetPointer(value)))
+		return NULL;
+	object = (PlainObject *) DatumGetEOHP(value);
+	return object->hdr.eoh_methods == &object_methods ? object : NULL;
+}
+
+/* At least the first len bytes of a flat value; may have to be freed. */
+static struct varlena *
+value_head(Datum value, int32 len)
+{
+	struct varlena *ptr = (struct varlena *) DatumGetPointer(value);
+
+	if (!VARATT_IS_EXTERNAL(ptr) && !VARATT_IS_COMPRESSED(ptr))
+		return ptr;
+	return PG_DETOAST_DATUM_SLICE(value, 0, len);
+}
+
+/*
+ * Sealing
+ */
+
+/* How this server would read the internal bytes of a base type. */
+static uint8
+value_repr(void)
+{
+#ifdef WORDS_BIGENDIAN
+	return (uint8) GetDatabaseEncoding() | CELLENC_REPR_BIG_ENDIAN;
+#else
+	return (uint8) GetDatabaseEncoding();
+#endif
+}
+
+/* Seal into dst, which has cellenc_envelope_size() bytes. */
+static void
+seal_bytes(const CellencTwin *twin, CellencKeyVersion *version, const uint8 *term,
+		   const char *bytes, Size len, uint8 *dst)
+{
+	uint8		aad[CELLENC_VALUE_AAD_MAX];
+	uint8		nonce[CELLENC_NONCE_LEN];
+	Size		aad_len;
+	uint8	   *ciphertext;
+	CellencStatus status;
+
+	cellenc_nonce_next(len, nonce);
+	ciphertext = cellenc_envelope_write(dst, version->version_id, term, nonce);
+	aad_len = cellenc_envelope_value_aad(aad, dst[0], version->version_id,
+										 version->row.key.data, value_repr(), twin->tag, term);
+	status = cellenc_cipher_seal(cellenc_keyring_subkey(version, nonce), nonce + CELLENC_SALT_LEN,
+								 aad, aad_len, (const uint8 *) bytes, len, ciphertext);
+	if (unlikely(status != CELLENC_OK))
+		cellenc_report_status(status);
+	cellenc_codec_counters.sealed++;
+}
+
+static void
+check_length(Size len, bool with_term)
+{
+	if (unlikely(cellenc_envelope_size(with_term, len) > MaxAllocSize - VARHDRSZ))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("value is too long to be encrypted"),
+				 errdetail("An encrypted value can have at most %zu bytes, %zu of them overhead.",
+						   (Size) (MaxAllocSize - VARHDRSZ), cellenc_envelope_size(with_term, 0))));
+}
+
+/* The key that typmod names, which the current user may encrypt with. */
+static CellencKey *
+key_of_typmod(int32 typmod)
+{
+	CellencKey *key;
+
+	if (typmod < 0)
+		return cellenc_keyring_literal_key();
+
+	key = cellenc_keyring_key_by_hash(CELLENC_TYPMOD_HASH(typmod));
+	if (unlikely(!key))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("key \"#%08x\" does not exist", (unsigned int) CELLENC_TYPMOD_HASH(typmod)),
+				 errdetail("The type modifier of the encrypted type names a key that this database does not have."),
+				 errhint("Create the key under its name, or restore or import it.")));
+	return key;
+}
+
+static bool
+wants_term(const CellencTwin *twin, int32 typmod)
+{
+	return typmod >= 0 && twin->term_class != NULL &&
+		CELLENC_TYPMOD_SEARCH(typmod) != CELLENC_SEARCH_NONE;
+}
+
+/* An object around base, no privilege checked. */
+static PlainObject *
+make_object(const CellencTwin *twin, Datum base, int32 typmod)
+{
+	PlainObject *object;
+	Size		size;
+
+	if (twin->typbyval)
+	{
+		object = palloc(offsetof(PlainObject, store) + sizeof(Datum));
+		store_att_byval(object->store, base, twin->typlen);
+		object->base = base;
+		object->bytes = object->store;
+		object->len = twin->typlen;
+	}
+	else
+	{
+		if (twin->typlen == -1)
+			base = PointerGetDatum(PG_DETOAST_DATUM(base));
+		size = datumGetSize(base, false, twin->typlen);
+		check_length(size, true);
+		/* the copy of a by-reference datum must be aligned like one */
+		object = palloc(MAXALIGN(offsetof(PlainObject, store)) + size);
+		object->base = PointerGetDatum((char *) object + MAXALIGN(offsetof(PlainObject, store)));
+		memcpy(DatumGetPointer(object->base), DatumGetPointer(base), size);
+		object->bytes = DatumGetPointer(object->base);
+		object->len = size;
+		if (twin->typlen == -1)
+		{
+			object->bytes += VARHDRSZ;
+			object->len -= VARHDRSZ;
+		}
+	}
+
+	if (twin->send_form)
+	{
+		bytea	   *sent = SendFunctionCall(unconstify(FmgrInfo *, &twin->send), base);
+
+		object->bytes = VARDATA(sent);
+		object->len = VARSIZE(sent) - VARHDRSZ;
+	}
+
+	object->twin = twin;
+	object->typmod = typmod;
+	object->with_term = wants_term(twin, typmod);
+	object->sealed = NULL;
+	check_length(object->len, object->with_term);
+	EOH_init_header(&object->hdr, &object_methods, CurrentMemoryContext);
+	return object;
+}
+
+Datum
+cellenc_codec_make(const CellencTwin *twin, Datum base, int32 typmod)
+{
+	if (typmod >= 0)
+		cellenc_keyring_check(key_of_typmod(typmod), CELLENC_PRIV_ENCRYPT);
+	return EOHPGetRODatum(&make_object(twin, base, typmod)->hdr);
+}
+
+static Size
+object_flat_size(ExpandedObjectHeader *eohptr)
+{
+	PlainObject *object = (PlainObject *) eohptr;
+
+	return VARHDRSZ + cellenc_envelope_size(object->with_term, object->len);
+}
+
+static void
+object_flatten(ExpandedObjectHeader *eohptr, void *result, Size allocated_size)
+{
+	PlainObject *object = (PlainObject *) eohptr;
+	CellencKeyVersion *version;
+	uint8		term[CELLENC_TERM_LEN];
+
+	Assert(allocated_size == object_flat_size(eohptr));
+
+	if (object->sealed)
+	{
+		memcpy(result, object->sealed, allocated_size);
+		return;
+	}
+
+	if (object->with_term)
+		cellenc_term_compute(cellenc_keyring_search_mac(), object->twin->base, object->base, term);
+	version = cellenc_keyring_current_version(key_of_typmod(object->typmod));
+	SET_VARSIZE(result, allocated_size);
+	seal_bytes(object->twin, version, object->with_term ? term : NULL,
+			   object->bytes, object->len, (uint8 *) VARDATA(result));
+
+	object->sealed = MemoryContextAlloc(object->hdr.eoh_context, allocated_size);
+	memcpy(object->sealed, result, allocated_size);
+}
+
+/*
+ * Opening
+ */
+
+/* Take value's flat bytes apart; *flat may have to be freed. */
+static struct varlena *
+parse_value(Datum value, CellencEnvelope *env)
+{
+	struct varlena *flat = PG_DETOAST_DATUM_PACKED(value);
+	CellencStatus status;
+
+	status = cellenc_envelope_parse((const uint8 *) VARDATA_ANY(flat), VARSIZE_ANY_EXHDR(flat), env);
+	if (unlikely(status != CELLENC_OK))
+		cellenc_report_status(status);
+	return flat;
+}
+
+static void
+open_bytes(const CellencTwin *twin, CellencKeyVersion *version, const CellencEnvelope *env, char *dst)
+{
+	uint8		aad[CELLENC_VALUE_AAD_MAX];
+	Size		aad_len;
+	CellencStatus status;
+
+	aad_len = cellenc_envelope_value_aad(aad, env->format, env->version_id,
+										 version->row.key.data, value_repr(), twin->tag, env->term);
+	status = cellenc_cipher_open(cellenc_keyring_subkey(version, env->nonce),
+								 env->nonce + CELLENC_SALT_LEN,
+								 aad, aad_len, env->ciphertext, env->len, (uint8 *) dst);
+	if (unlikely(status != CELLENC_OK))
+	{
+		if (status == CELLENC_BAD_TAG)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("value encrypted with key \"%s\" version %d failed authentication",
+							version->key->row.name, version->row.version),
+					 errdetail("The value has been altered, or belongs to another type or server encoding.")));
+		cellenc_report_status(status);
+	}
+	cellenc_codec_counters.opened++;
+}
+
+static void
+report_wrong_length(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("encrypted value has the wrong length for its type")));
+}
+
+/* The plaintext of an envelope as a datum of the base type. */
+static Datum
+open_datum(const CellencTwin *twin, CellencKeyVersion *version, const CellencEnvelope *env)
+{
+	char	   *result;
+
+	if (twin->send_form)
+	{
+		StringInfoData buf;
+
+		initStringInfo(&buf);
+		enlargeStringInfo(&buf, (int) env->len);
+		open_bytes(twin, version, env, buf.data);
+		buf.len = (int) env->len;
+		buf.data[buf.len] = '\0';
+		return ReceiveFunctionCall(unconstify(FmgrInfo *, &twin->recv), &buf, twin->in_param, -1);
+	}
+
+	if (twin->typlen == -1)
+	{
+		result = palloc(VARHDRSZ + env->len);
+		SET_VARSIZE(result, VARHDRSZ + env->len);
+		open_bytes(twin, version, env, VARDATA(result));
+		return PointerGetDatum(result);
+	}
+
+	if (env->len != (Size) twin->typlen)
+		report_wrong_length();
+	if (twin->typbyval)
+	{
+		union
+		{
+			char		bytes[sizeof(Datum)];
+			Datum		align;
+		}			value;
+
+		open_bytes(twin, version, env, value.bytes);
+		return fetch_att(value.bytes, true, twin->typlen);
+	}
+	result = palloc(env->len);
+	open_bytes(twin, version, env, result);
+	return PointerGetDatum(result);
+}
+
+/* Open value, after a check of the privileges (0: none). */
+static Datum
+open_value(const CellencTwin *twin, Datum value, int privileges)
+{
+	PlainObject *object = as_object(value);
+	CellencEnvelope env;
+	struct varlena *flat;
+	Datum		result;
+
+	if (object)
+	{
+		if (privileges && object->typmod >= 0)
+			cellenc_keyring_check(key_of_typmod(object->typmod), privileges);
+		return datumCopy(object->base, twin->typbyval, twin->typlen);
+	}
+
+	flat = parse_value(value, &env);
+	result = open_datum(twin, cellenc_keyring_usable_version(env.version_id, privileges), &env);
+	if ((Pointer) flat != DatumGetPointer(value))
+		pfree(flat);
+	return result;
+}
+
+Datum
+cellenc_codec_open(const CellencTwin *twin, Datum value)
+{
+	return open_value(twin, value, CELLENC_PRIV_DECRYPT);
+}
+
+Datum
+cellenc_codec_open_to_compare(const CellencTwin *twin, Datum value)
+{
+	return open_value(twin, value, compare_allowed ? 0 : CELLENC_PRIV_DECRYPT);
+}
+
+void
+cellenc_codec_check_compare(Datum value)
+{
+	PlainObject *object = as_object(value);
+	CellencKeyVersion *version;
+
+	if (compare_allowed)
+		return;
+	if (object)
+	{
+		if (object->typmod >= 0)
+			cellenc_keyring_check(key_of_typmod(object->typmod), CELLENC_PRIV_DECRYPT);
+		return;
+	}
+	version = cellenc_keyring_version(cellenc_codec_version_id(value));
+	if (version)
+		cellenc_keyring_check(version->key, CELLENC_PRIV_DECRYPT);
+}
+
+bool
+cellenc_codec_stored_term(Datum value, uint8 *term)
+{
+	struct varlena *head;
+	const uint8 *bytes;
+	uint8		format;
+	uint32		version_id;
+	CellencKeyVersion *version;
+	bool		result = false;
+
+	if (as_object(value))
+		return false;
+
+	head = value_head(value, CELLENC_TERM_END);
+	bytes = (const uint8 *) VARDATA_ANY(head);
+	if (cellenc_envelope_parse_id(bytes, VARSIZE_ANY_EXHDR(head), &format, &version_id) == CELLENC_OK &&
+		format == CELLENC_FORMAT_TERM && VARSIZE_ANY_EXHDR(head) >= CELLENC_TERM_END)
+	{
+		/* a term made with another search key says nothing */
+		version = cellenc_keyring_version(version_id);
+		if (version && cellenc_keyring_search_key_is(&version->row.search_key))
+		{
+			memcpy(term, bytes + CELLENC_ID_END, CELLENC_TERM_LEN);
+			result = true;
+		}
+	}
+	if ((Pointer) head != DatumGetPointer(value))
+		pfree(head);
+	return result;
+}
+
+/*
+ * Version and key of a value
+ */
+
+uint32
+cellenc_codec_version_id(Datum value)
+{
+	PlainObject *object = as_object(value);
+	struct varlena *head;
+	uint8		format;
+	uint32		version_id;
+	CellencStatus status;
+
+	if (object)
+	{
+		if (!object->sealed)
+			return 0;
+		head = object->sealed;
+	}
+	else
+		head = value_head(value, CELLENC_ID_END);
+
+	status = cellenc_envelope_parse_id((const uint8 *) VARDATA_ANY(head), VARSIZE_ANY_EXHDR(head),
+									   &format, &version_id);
+	if (unlikely(status != CELLENC_OK))
+		cellenc_report_status(status);
+	if (!object && (Pointer) head != DatumGetPointer(value))
+		pfree(head);
+	return version_id;
+}
+
+int32
+cellenc_codec_object_typmod(Datum value)
+{
+	PlainObject *object = as_object(value);
+
+	Assert(object);
+	return object->typmod;
+}
+
+/*
+ * Is a flat value already what a column of typmod stores: under its key, with
+ * a valid term if and only if the column wants one?
+ */
+static bool
+fits_typmod(const CellencTwin *twin, Datum value, int32 typmod)
+{
+	struct varlena *head = value_head(value, CELLENC_ID_END);
+	uint8		format;
+	uint32		version_id;
+	CellencKeyVersion *version;
+	CellencStatus status;
+
+	status = cellenc_envelope_parse_id((const uint8 *) VARDATA_ANY(head), VARSIZE_ANY_EXHDR(head),
+									   &format, &version_id);
+	if ((Pointer) head != DatumGetPointer(value))
+		pfree(head);
+	if (status != CELLENC_OK)
+		cellenc_report_status(status);
+
+	version = cellenc_keyring_version(version_id);
+	if (!version || version->key->row.name_hash != CELLENC_TYPMOD_HASH(typmod))
+		return false;
+	if (!wants_term(twin, typmod))
+		return format == CELLENC_FORMAT_PLAIN;
+	return format == CELLENC_FORMAT_TERM && cellenc_keyring_search_key_is(&version->row.search_key);
+}
+
+Datum
+cellenc_codec_apply(const CellencTwin *twin, Datum value, int32 typmod)
+{
+	PlainObject *object = as_object(value);
+
+	/* pg_upgrade moves the files as they are, and no key is at hand */
+	if (typmod < 0 || IsBinaryUpgrade)
+		return value;
+
+	if (object ? object->typmod == typmod : fits_typmod(twin, value, typmod))
+	{
+		cellenc_keyring_check(key_of_typmod(typmod), CELLENC_PRIV_ENCRYPT);
+		return value;
+	}
+	return cellenc_codec_make(twin, open_value(twin, value, CELLENC_PRIV_DECRYPT), typmod);
+}
+
+void
+cellenc_codec_authenticate(const CellencTwin *twin, Datum value)
+{
+	CellencEnvelope env;
+	struct varlena *flat = parse_value(value, &env);
+	char	   *bytes = palloc(Max(env.len, 1));
+
+	open_bytes(twin, cellenc_keyring_usable_version(env.version_id, 0), &env, bytes);
+	cellenc_cipher_wipe(bytes, env.len);
+	pfree(bytes);
+	if ((Pointer) flat != DatumGetPointer(value))
+		pfree(flat);
+}
+
+struct varlena *
+cellenc_codec_reseal(const CellencTwin *twin, Datum value)
+{
+	CellencEnvelope env;
+	struct varlena *flat = parse_value(value, &env);
+	CellencKeyVersion *version;
+	Size		size = VARHDRSZ + cellenc_envelope_size(env.term != NULL, env.len);
+	struct varlena *result = palloc(size);
+	char	   *bytes = palloc(Max(env.len, 1));
+	uint8		term[CELLENC_TERM_LEN];
+
+	version = cellenc_keyring_usable_version(env.version_id, 0);
+	open_bytes(twin, version, &env, bytes);
+
+	/* the term belongs to the search key, which the rotation leaves alone */
+	if (env.term)
+		memcpy(term, env.term, CELLENC_TERM_LEN);
+
+	SET_VARSIZE(result, size);
+	seal_bytes(twin, cellenc_keyring_current_version(version->key), env.term ? term : NULL,
+			   bytes, env.len, (uint8 *) VARDATA(result));
+	cellenc_cipher_wipe(bytes, env.len);
+	pfree(bytes);
+	if ((Pointer) flat != DatumGetPointer(value))
+		pfree(flat);
+	return result;
+}
+
+/*
+ * Rights of the rewriter
+ */
+
+void
+cellenc_codec_allow_compare(bool on)
+{
+	compare_allowed = on;
+}
+
+static void
+xact_ended(XactEvent event, void *arg)
+{
+	compare_allowed = false;
+}
+
+static void
+subxact_ended(SubXactEvent event, SubTransactionId mySubid, SubTransactionId parentSubid, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		compare_allowed = false;
+}
+
+void
+cellenc_codec_init(void)
+{
+	RegisterXactCallback(xact_ended, NULL);
+	RegisterSubXactCallback(subxact_ended, NULL);
+}

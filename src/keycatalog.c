@@ -1,0 +1,836 @@
+/*-------------------------------------------------------------------------
+ *
+ * keycatalog.c
+ *	  The key tables as plain structs: the only C that reads or writes them.
+ *
+ * No SPI: these functions are called from type I/O, and an SQL statement
+ * there breaks walsenders, which decode without an outer snapshot.  A
+ * systable scan takes its own catalog snapshot; the tables are marked
+ * user_catalog_table, so it works on historic snapshots as well.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/skey.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_collation.h"
+#include "commands/extension.h"
+#include "commands/sequence.h"
+#include "libpq/libpq-be.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "keycatalog.h"
+
+/* Attribute numbers, as in sql/cellenc--1.0.sql. */
+enum
+{
+	MASTER_KEY_ID = 1, MASTER_KEY_NAME, MASTER_KEY_KDF, MASTER_KEY_SALT, MASTER_KEY_ROUNDS,
+	MASTER_KEY_CHECK, MASTER_KEY_CREATED_AT, MASTER_KEY_NATTS = MASTER_KEY_CREATED_AT
+};
+
+enum
+{
+	KEY_ID = 1, KEY_NAME, KEY_NAME_HASH, KEY_CREATED_AT, KEY_CREATED_BY, KEY_ROTATE_EVERY,
+	KEY_NATTS = KEY_ROTATE_EVERY
+};
+
+enum
+{
+	VERSION_ID = 1, VERSION_KEY, VERSION_VERSION, VERSION_STATE, VERSION_SEARCH_KEY, VERSION_CHECK,
+	VERSION_CREATED_AT, VERSION_CREATED_BY, VERSION_STATE_SINCE, VERSION_EXPORTED_AT,
+	VERSION_NATTS = VERSION_EXPORTED_AT
+};
+
+enum
+{
+	WRAP_OWNER = 1, WRAP_VERSION, WRAP_MASTER_KEY, WRAP_PURPOSE, WRAP_WRAPPED,
+	WRAP_NATTS = WRAP_WRAPPED
+};
+
+enum
+{
+	SEARCH_KEY_ID = 1, SEARCH_KEY_CHECK, SEARCH_KEY_IS_CURRENT, SEARCH_KEY_CREATED_AT,
+	SEARCH_KEY_NATTS = SEARCH_KEY_CREATED_AT
+};
+
+enum
+{
+	GRANT_KEY = 1, GRANT_ROLE, GRANT_PRIVILEGE, GRANT_GRANTOR, GRANT_GRANTED_AT,
+	GRANT_NATTS = GRANT_GRANTED_AT
+};
+
+enum
+{
+	EVENT_ID = 1, EVENT_AT, EVENT_ROLE, EVENT_CLIENT, EVENT_ACTION, EVENT_KEY, EVENT_VERSION,
+	EVENT_DETAIL, EVENT_NATTS = EVENT_DETAIL
+};
+
+/* Indexes that look-ups go through. */
+typedef enum CatalogIndex
+{
+	INDEX_MASTER_KEY_ID,
+	INDEX_KEY_ID,
+	INDEX_KEY_NAME,
+	INDEX_KEY_NAME_HASH,
+	INDEX_VERSION_ID,
+	INDEX_VERSION_KEY,
+	INDEX_WRAP,
+	INDEX_SEARCH_KEY_ID,
+	INDEX_GRANT,
+	INDEX_COUNT
+} CatalogIndex;
+
+#define NO_INDEX INDEX_COUNT
+
+static const char *const table_names[CELLENC_TABLE_COUNT] = {
+	[CELLENC_TABLE_MASTER_KEY] = "master_key",
+	[CELLENC_TABLE_KEY] = "key",
+	[CELLENC_TABLE_KEY_VERSION] = "key_version",
+	[CELLENC_TABLE_KEY_WRAP] = "key_wrap",
+	[CELLENC_TABLE_SEARCH_KEY] = "search_key",
+	[CELLENC_TABLE_KEY_GRANT] = "key_grant",
+	[CELLENC_TABLE_EVENT] = "event",
+	[CELLENC_TABLE_JOB] = "job"
+};
+
+static const char *const index_names[INDEX_COUNT] = {
+	[INDEX_MASTER_KEY_ID] = "master_key_pkey",
+	[INDEX_KEY_ID] = "key_pkey",
+	[INDEX_KEY_NAME] = "key_name_key",
+	[INDEX_KEY_NAME_HASH] = "key_name_hash_key",
+	[INDEX_VERSION_ID] = "key_version_pkey",
+	[INDEX_VERSION_KEY] = "key_version_key_version_key",
+	[INDEX_WRAP] = "key_wrap_pkey",
+	[INDEX_SEARCH_KEY_ID] = "search_key_pkey",
+	[INDEX_GRANT] = "key_grant_pkey"
+};
+
+static const char *const state_names[] = {
+	[CELLENC_CURRENT] = CELLENC_STATE_CURRENT,
+	[CELLENC_DECRYPT_ONLY] = CELLENC_STATE_DECRYPT_ONLY,
+	[CELLENC_DISABLED] = CELLENC_STATE_DISABLED,
+	[CELLENC_DESTROYED] = CELLENC_STATE_DESTROYED
+};
+
+static Oid	table_oids[CELLENC_TABLE_COUNT];
+static Oid	index_oids[INDEX_COUNT];
+
+/*
+ * OIDs
+ */
+
+/* Misses are not remembered: the extension may be created a moment later. */
+static Oid
+relation_by_name(const char *name, bool missing_ok)
+{
+	Oid			relid = InvalidOid;
+
+	if (OidIsValid(get_extension_oid("cellenc", true)))
+	{
+		Oid			namespace = get_namespace_oid("cellenc", true);
+
+		if (OidIsValid(namespace))
+			relid = get_relname_relid(name, namespace);
+	}
+
+	if (!OidIsValid(relid) && !missing_ok)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("extension \"cellenc\" is not installed in this database"),
+				 errhint("Use CREATE EXTENSION cellenc.")));
+	return relid;
+}
+
+Oid
+cellenc_keycatalog_table(CellencTable table, bool missing_ok)
+{
+	if (!OidIsValid(table_oids[table]))
+		table_oids[table] = relation_by_name(table_names[table], missing_ok);
+	return table_oids[table];
+}
+
+static Oid
+index_oid(CatalogIndex index)
+{
+	if (!OidIsValid(index_oids[index]))
+		index_oids[index] = relation_by_name(index_names[index], false);
+	return index_oids[index];
+}
+
+bool
+cellenc_keycatalog_watches(Oid relid)
+{
+	/* events and jobs change all the time and mean nothing to the key ring */
+	for (int i = 0; i < CELLENC_TABLE_EVENT; i++)
+	{
+		if (table_oids[i] == relid)
+			return true;
+	}
+	return false;
+}
+
+void
+cellenc_keycatalog_reset(void)
+{
+	memset(table_oids, 0, sizeof(table_oids));
+	memset(index_oids, 0, sizeof(index_oids));
+}
+
+void
+cellenc_keycatalog_lock(void)
+{
+	LockRelationOid(cellenc_keycatalog_table(CELLENC_TABLE_KEY, false), ShareRowExclusiveLock);
+}
+
+/*
+ * Reading
+ */
+
+/* Takes one row; false ends the scan. */
+typedef bool (*RowReader) (HeapTuple tuple, TupleDesc desc, void *arg);
+
+static void
+scan(CellencTable table, CatalogIndex index, ScanKey keys, int nkeys, RowReader reader, void *arg)
+{
+	Relation	rel = table_open(cellenc_keycatalog_table(table, false), AccessShareLock);
+	SysScanDesc sysscan;
+	HeapTuple	tuple;
+
+	sysscan = systable_beginscan(rel,
+								 index == NO_INDEX ? InvalidOid : index_oid(index),
+								 index != NO_INDEX, NULL, nkeys, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(sysscan)))
+	{
+		if (!reader(tuple, RelationGetDescr(rel), arg))
+			break;
+	}
+	systable_endscan(sysscan);
+	table_close(rel, AccessShareLock);
+}
+
+static void
+key_uuid(ScanKey key, AttrNumber attno, const pg_uuid_t *value)
+{
+	ScanKeyInit(key, attno, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(value));
+}
+
+static void
+key_text(ScanKey key, AttrNumber attno, const char *value)
+{
+	ScanKeyInit(key, attno, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(value));
+	key->sk_collation = C_COLLATION_OID;
+}
+
+static Datum
+column(HeapTuple tuple, TupleDesc desc, AttrNumber attno)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, attno, desc, &isnull);
+
+	if (isnull)
+		elog(ERROR, "unexpected null in column %d of a key table", attno);
+	return value;
+}
+
+static void
+copy_uuid(pg_uuid_t *dst, HeapTuple tuple, TupleDesc desc, AttrNumber attno)
+{
+	*dst = *DatumGetUUIDP(column(tuple, desc, attno));
+}
+
+static void
+copy_name(char *dst, HeapTuple tuple, TupleDesc desc, AttrNumber attno)
+{
+	text_to_cstring_buffer(DatumGetTextPP(column(tuple, desc, attno)), dst, NAMEDATALEN);
+}
+
+/* A superuser can write these tables directly: never trust a length. */
+static void
+copy_bytes(uint8 *dst, int len, HeapTuple tuple, TupleDesc desc, AttrNumber attno)
+{
+	bytea	   *value = DatumGetByteaPP(column(tuple, desc, attno));
+
+	if ((int) VARSIZE_ANY_EXHDR(value) != len)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("column \"%s\" of a key table has %d bytes instead of %d",
+						NameStr(TupleDescAttr(desc, attno - 1)->attname),
+						(int) VARSIZE_ANY_EXHDR(value), len)));
+	memcpy(dst, VARDATA_ANY(value), len);
+}
+
+typedef struct Found
+{
+	bool		found;
+	void	   *row;
+} Found;
+
+static bool
+read_key(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	Found	   *result = arg;
+	CellencKeyRow *row = result->row;
+
+	copy_uuid(&row->id, tuple, desc, KEY_ID);
+	copy_name(row->name, tuple, desc, KEY_NAME);
+	row->name_hash = DatumGetInt32(column(tuple, desc, KEY_NAME_HASH));
+	result->found = true;
+	return false;
+}
+
+static bool
+find_key(CatalogIndex index, ScanKey key, CellencKeyRow *row)
+{
+	Found		result = {false, row};
+
+	scan(CELLENC_TABLE_KEY, index, key, 1, read_key, &result);
+	return result.found;
+}
+
+bool
+cellenc_keycatalog_key_by_name(const char *name, CellencKeyRow *row)
+{
+	ScanKeyData key;
+
+	key_text(&key, KEY_NAME, name);
+	return find_key(INDEX_KEY_NAME, &key, row);
+}
+
+bool
+cellenc_keycatalog_key_by_hash(int32 name_hash, CellencKeyRow *row)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, KEY_NAME_HASH, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(name_hash));
+	return find_key(INDEX_KEY_NAME_HASH, &key, row);
+}
+
+bool
+cellenc_keycatalog_key_by_id(const pg_uuid_t *id, CellencKeyRow *row)
+{
+	ScanKeyData key;
+
+	key_uuid(&key, KEY_ID, id);
+	return find_key(INDEX_KEY_ID, &key, row);
+}
+
+static bool
+collect_key(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	List	  **list = arg;
+	CellencKeyRow *row = palloc(sizeof(CellencKeyRow));
+	Found		result = {false, row};
+
+	(void) read_key(tuple, desc, &result);
+	if (row->name_hash >= 0)
+		*list = lappend(*list, row);
+	return true;
+}
+
+List *
+cellenc_keycatalog_keys(void)
+{
+	List	   *list = NIL;
+
+	scan(CELLENC_TABLE_KEY, INDEX_KEY_NAME, NULL, 0, collect_key, &list);
+	return list;
+}
+
+static CellencVersionState
+state_from_name(const char *name)
+{
+	for (int i = 0; i < (int) lengthof(state_names); i++)
+	{
+		if (strcmp(state_names[i], name) == 0)
+			return (CellencVersionState) i;
+	}
+	elog(ERROR, "unrecognized state of a key version: \"%s\"", name);
+}
+
+const char *
+cellenc_keycatalog_state_name(CellencVersionState state)
+{
+	return state_names[state];
+}
+
+static void
+fill_version(CellencVersionRow *row, HeapTuple tuple, TupleDesc desc)
+{
+	int64		id = DatumGetInt64(column(tuple, desc, VERSION_ID));
+	char		state[NAMEDATALEN];
+
+	if (id <= 0 || id > PG_UINT32_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("version id of a key is out of range")));
+	row->version_id = (uint32) id;
+	copy_uuid(&row->key, tuple, desc, VERSION_KEY);
+	row->version = DatumGetInt32(column(tuple, desc, VERSION_VERSION));
+	copy_name(state, tuple, desc, VERSION_STATE);
+	row->state = state_from_name(state);
+	copy_uuid(&row->search_key, tuple, desc, VERSION_SEARCH_KEY);
+	copy_bytes(row->check_value, CELLENC_CHECK_LEN, tuple, desc, VERSION_CHECK);
+	row->state_since = DatumGetTimestampTz(column(tuple, desc, VERSION_STATE_SINCE));
+}
+
+static bool
+read_version(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	Found	   *result = arg;
+
+	fill_version(result->row, tuple, desc);
+	result->found = true;
+	return false;
+}
+
+bool
+cellenc_keycatalog_version(uint32 version_id, CellencVersionRow *row)
+{
+	ScanKeyData key;
+	Found		result = {false, row};
+
+	ScanKeyInit(&key, VERSION_ID, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum((int64) version_id));
+	scan(CELLENC_TABLE_KEY_VERSION, INDEX_VERSION_ID, &key, 1, read_version, &result);
+	return result.found;
+}
+
+static bool
+collect_version(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	List	  **list = arg;
+	CellencVersionRow *row = palloc(sizeof(CellencVersionRow));
+
+	fill_version(row, tuple, desc);
+	*list = lappend(*list, row);
+	return true;
+}
+
+List *
+cellenc_keycatalog_versions(const pg_uuid_t *key)
+{
+	ScanKeyData skey;
+	List	   *list = NIL;
+
+	key_uuid(&skey, VERSION_KEY, key);
+	scan(CELLENC_TABLE_KEY_VERSION, INDEX_VERSION_KEY, &skey, 1, collect_version, &list);
+	return list;
+}
+
+static void
+fill_master_key(CellencMasterKey *row, HeapTuple tuple, TupleDesc desc)
+{
+	char		kdf[NAMEDATALEN];
+
+	memset(row, 0, sizeof(*row));
+	copy_uuid(&row->id, tuple, desc, MASTER_KEY_ID);
+	copy_name(row->name, tuple, desc, MASTER_KEY_NAME);
+	copy_name(kdf, tuple, desc, MASTER_KEY_KDF);
+	row->pbkdf2 = strcmp(kdf, "none") != 0;
+	copy_bytes(row->salt, CELLENC_KDF_SALT_LEN, tuple, desc, MASTER_KEY_SALT);
+	row->rounds = DatumGetInt32(column(tuple, desc, MASTER_KEY_ROUNDS));
+	copy_bytes(row->check_value, CELLENC_CHECK_LEN, tuple, desc, MASTER_KEY_CHECK);
+}
+
+static bool
+read_master_key(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	Found	   *result = arg;
+
+	fill_master_key(result->row, tuple, desc);
+	result->found = true;
+	return false;
+}
+
+bool
+cellenc_keycatalog_master_key(const pg_uuid_t *id, CellencMasterKey *row)
+{
+	ScanKeyData key;
+	Found		result = {false, row};
+
+	key_uuid(&key, MASTER_KEY_ID, id);
+	scan(CELLENC_TABLE_MASTER_KEY, INDEX_MASTER_KEY_ID, &key, 1, read_master_key, &result);
+	return result.found;
+}
+
+static bool
+collect_master_key(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	List	  **list = arg;
+	CellencMasterKey *row = palloc(sizeof(CellencMasterKey));
+
+	fill_master_key(row, tuple, desc);
+	*list = lappend(*list, row);
+	return true;
+}
+
+List *
+cellenc_keycatalog_master_keys(void)
+{
+	List	   *list = NIL;
+
+	scan(CELLENC_TABLE_MASTER_KEY, INDEX_MASTER_KEY_ID, NULL, 0, collect_master_key, &list);
+	return list;
+}
+
+static bool
+read_search_key(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	Found	   *result = arg;
+	CellencSearchKeyRow *row = result->row;
+
+	copy_uuid(&row->id, tuple, desc, SEARCH_KEY_ID);
+	copy_bytes(row->check_value, CELLENC_CHECK_LEN, tuple, desc, SEARCH_KEY_CHECK);
+	result->found = true;
+	return false;
+}
+
+bool
+cellenc_keycatalog_search_key(const pg_uuid_t *id, CellencSearchKeyRow *row)
+{
+	ScanKeyData key;
+	Found		result = {false, row};
+
+	key_uuid(&key, SEARCH_KEY_ID, id);
+	scan(CELLENC_TABLE_SEARCH_KEY, INDEX_SEARCH_KEY_ID, &key, 1, read_search_key, &result);
+	return result.found;
+}
+
+bool
+cellenc_keycatalog_current_search_key(CellencSearchKeyRow *row)
+{
+	ScanKeyData key;
+	Found		result = {false, row};
+
+	ScanKeyInit(&key, SEARCH_KEY_IS_CURRENT, BTEqualStrategyNumber, F_BOOLEQ, BoolGetDatum(true));
+	scan(CELLENC_TABLE_SEARCH_KEY, NO_INDEX, &key, 1, read_search_key, &result);
+	return result.found;
+}
+
+static bool
+collect_wrap(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	List	  **list = arg;
+	CellencWrapRow *row = palloc(sizeof(CellencWrapRow));
+
+	copy_uuid(&row->owner, tuple, desc, WRAP_OWNER);
+	row->version = DatumGetInt32(column(tuple, desc, WRAP_VERSION));
+	copy_uuid(&row->master_key, tuple, desc, WRAP_MASTER_KEY);
+	row->purpose = (CellencPurpose) DatumGetInt16(column(tuple, desc, WRAP_PURPOSE));
+	copy_bytes(row->wrapped, CELLENC_WRAPPED_LEN, tuple, desc, WRAP_WRAPPED);
+	*list = lappend(*list, row);
+	return true;
+}
+
+List *
+cellenc_keycatalog_wraps(const pg_uuid_t *owner, int32 version)
+{
+	ScanKeyData keys[2];
+	List	   *list = NIL;
+
+	key_uuid(&keys[0], WRAP_OWNER, owner);
+	ScanKeyInit(&keys[1], WRAP_VERSION, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(version));
+	scan(CELLENC_TABLE_KEY_WRAP, INDEX_WRAP, keys, 2, collect_wrap, &list);
+	return list;
+}
+
+static int
+privilege_from_name(const char *name)
+{
+	if (strcmp(name, "encrypt") == 0)
+		return CELLENC_PRIV_ENCRYPT;
+	if (strcmp(name, "decrypt") == 0)
+		return CELLENC_PRIV_DECRYPT;
+	if (strcmp(name, "manage") == 0)
+		return CELLENC_PRIV_MANAGE;
+	elog(ERROR, "unrecognized privilege of a key: \"%s\"", name);
+}
+
+const char *
+cellenc_keycatalog_privilege_name(int privilege)
+{
+	switch (privilege)
+	{
+		case CELLENC_PRIV_ENCRYPT:
+			return "encrypt";
+		case CELLENC_PRIV_DECRYPT:
+			return "decrypt";
+		case CELLENC_PRIV_MANAGE:
+			return "manage";
+	}
+	elog(ERROR, "unrecognized privilege of a key: %d", privilege);
+}
+
+static bool
+collect_grant(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	List	  **list = arg;
+	CellencGrantRow *row = palloc(sizeof(CellencGrantRow));
+	char		privilege[NAMEDATALEN];
+
+	copy_name(row->role, tuple, desc, GRANT_ROLE);
+	copy_name(privilege, tuple, desc, GRANT_PRIVILEGE);
+	row->privilege = privilege_from_name(privilege);
+	*list = lappend(*list, row);
+	return true;
+}
+
+List *
+cellenc_keycatalog_grants(const pg_uuid_t *key)
+{
+	ScanKeyData skey;
+	List	   *list = NIL;
+
+	key_uuid(&skey, GRANT_KEY, key);
+	scan(CELLENC_TABLE_KEY_GRANT, INDEX_GRANT, &skey, 1, collect_grant, &list);
+	return list;
+}
+
+/*
+ * Writing
+ */
+
+static Datum
+bytes_datum(const uint8 *bytes, int len)
+{
+	bytea	   *value = palloc(VARHDRSZ + len);
+
+	SET_VARSIZE(value, VARHDRSZ + len);
+	memcpy(VARDATA(value), bytes, len);
+	return PointerGetDatum(value);
+}
+
+static Datum
+current_role_name(void)
+{
+	return CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
+}
+
+static void
+insert_row(CellencTable table, Datum *values, bool *nulls)
+{
+	Relation	rel = table_open(cellenc_keycatalog_table(table, false), RowExclusiveLock);
+	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
+
+	CatalogTupleInsert(rel, tuple);
+	CacheInvalidateRelcache(rel);
+	table_close(rel, NoLock);
+	CommandCounterIncrement();
+}
+
+void
+cellenc_keycatalog_insert_master_key(const CellencMasterKey *row)
+{
+	Datum		values[MASTER_KEY_NATTS];
+	bool		nulls[MASTER_KEY_NATTS] = {false};
+
+	values[MASTER_KEY_ID - 1] = UUIDPGetDatum(&row->id);
+	values[MASTER_KEY_NAME - 1] = CStringGetTextDatum(row->name);
+	values[MASTER_KEY_KDF - 1] = CStringGetTextDatum(row->pbkdf2 ? "pbkdf2-sha256" : "none");
+	values[MASTER_KEY_SALT - 1] = bytes_datum(row->salt, CELLENC_KDF_SALT_LEN);
+	values[MASTER_KEY_ROUNDS - 1] = Int32GetDatum(row->rounds);
+	values[MASTER_KEY_CHECK - 1] = bytes_datum(row->check_value, CELLENC_CHECK_LEN);
+	values[MASTER_KEY_CREATED_AT - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	insert_row(CELLENC_TABLE_MASTER_KEY, values, nulls);
+}
+
+void
+cellenc_keycatalog_insert_key(const CellencKeyRow *row)
+{
+	Datum		values[KEY_NATTS];
+	bool		nulls[KEY_NATTS] = {false};
+
+	values[KEY_ID - 1] = UUIDPGetDatum(&row->id);
+	values[KEY_NAME - 1] = CStringGetTextDatum(row->name);
+	values[KEY_NAME_HASH - 1] = Int32GetDatum(row->name_hash);
+	values[KEY_CREATED_AT - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[KEY_CREATED_BY - 1] = current_role_name();
+	values[KEY_ROTATE_EVERY - 1] = (Datum) 0;
+	nulls[KEY_ROTATE_EVERY - 1] = true;
+	insert_row(CELLENC_TABLE_KEY, values, nulls);
+}
+
+void
+cellenc_keycatalog_insert_version(const CellencVersionRow *row)
+{
+	Datum		values[VERSION_NATTS];
+	bool		nulls[VERSION_NATTS] = {false};
+
+	values[VERSION_ID - 1] = Int64GetDatum((int64) row->version_id);
+	values[VERSION_KEY - 1] = UUIDPGetDatum(&row->key);
+	values[VERSION_VERSION - 1] = Int32GetDatum(row->version);
+	values[VERSION_STATE - 1] = CStringGetTextDatum(state_names[row->state]);
+	values[VERSION_SEARCH_KEY - 1] = UUIDPGetDatum(&row->search_key);
+	values[VERSION_CHECK - 1] = bytes_datum(row->check_value, CELLENC_CHECK_LEN);
+	values[VERSION_CREATED_AT - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[VERSION_CREATED_BY - 1] = current_role_name();
+	values[VERSION_STATE_SINCE - 1] = values[VERSION_CREATED_AT - 1];
+	values[VERSION_EXPORTED_AT - 1] = (Datum) 0;
+	nulls[VERSION_EXPORTED_AT - 1] = true;
+	insert_row(CELLENC_TABLE_KEY_VERSION, values, nulls);
+}
+
+void
+cellenc_keycatalog_insert_wrap(const CellencWrapRow *row)
+{
+	Datum		values[WRAP_NATTS];
+	bool		nulls[WRAP_NATTS] = {false};
+
+	values[WRAP_OWNER - 1] = UUIDPGetDatum(&row->owner);
+	values[WRAP_VERSION - 1] = Int32GetDatum(row->version);
+	values[WRAP_MASTER_KEY - 1] = UUIDPGetDatum(&row->master_key);
+	values[WRAP_PURPOSE - 1] = Int16GetDatum((int16) row->purpose);
+	values[WRAP_WRAPPED - 1] = bytes_datum(row->wrapped, CELLENC_WRAPPED_LEN);
+	insert_row(CELLENC_TABLE_KEY_WRAP, values, nulls);
+}
+
+void
+cellenc_keycatalog_insert_search_key(const CellencSearchKeyRow *row)
+{
+	Datum		values[SEARCH_KEY_NATTS];
+	bool		nulls[SEARCH_KEY_NATTS] = {false};
+
+	values[SEARCH_KEY_ID - 1] = UUIDPGetDatum(&row->id);
+	values[SEARCH_KEY_CHECK - 1] = bytes_datum(row->check_value, CELLENC_CHECK_LEN);
+	values[SEARCH_KEY_IS_CURRENT - 1] = BoolGetDatum(true);
+	values[SEARCH_KEY_CREATED_AT - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	insert_row(CELLENC_TABLE_SEARCH_KEY, values, nulls);
+}
+
+void
+cellenc_keycatalog_set_state(uint32 version_id, CellencVersionState state)
+{
+	Relation	rel = table_open(cellenc_keycatalog_table(CELLENC_TABLE_KEY_VERSION, false),
+								 RowExclusiveLock);
+	Datum		values[VERSION_NATTS] = {0};
+	bool		nulls[VERSION_NATTS] = {false};
+	bool		replace[VERSION_NATTS] = {false};
+	ScanKeyData key;
+	SysScanDesc sysscan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, VERSION_ID, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum((int64) version_id));
+	sysscan = systable_beginscan(rel, index_oid(INDEX_VERSION_ID), true, NULL, 1, &key);
+	tuple = systable_getnext(sysscan);
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "could not find version id %u of a key", version_id);
+
+	values[VERSION_STATE - 1] = CStringGetTextDatum(state_names[state]);
+	replace[VERSION_STATE - 1] = true;
+	values[VERSION_STATE_SINCE - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	replace[VERSION_STATE_SINCE - 1] = true;
+	tuple = heap_modify_tuple(tuple, RelationGetDescr(rel), values, nulls, replace);
+	CatalogTupleUpdate(rel, &tuple->t_self, tuple);
+
+	systable_endscan(sysscan);
+	CacheInvalidateRelcache(rel);
+	table_close(rel, NoLock);
+	CommandCounterIncrement();
+}
+
+/* The row of one grant: its scan keys. */
+static void
+grant_keys(ScanKey keys, const pg_uuid_t *key, const CellencGrantRow *row)
+{
+	key_uuid(&keys[0], GRANT_KEY, key);
+	key_text(&keys[1], GRANT_ROLE, row->role);
+	key_text(&keys[2], GRANT_PRIVILEGE, cellenc_keycatalog_privilege_name(row->privilege));
+}
+
+static bool
+note_found(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	*(bool *) arg = true;
+	return false;
+}
+
+bool
+cellenc_keycatalog_insert_grant(const pg_uuid_t *key, const CellencGrantRow *row)
+{
+	Datum		values[GRANT_NATTS];
+	bool		nulls[GRANT_NATTS] = {false};
+	ScanKeyData keys[3];
+	bool		found = false;
+
+	grant_keys(keys, key, row);
+	scan(CELLENC_TABLE_KEY_GRANT, INDEX_GRANT, keys, 3, note_found, &found);
+	if (found)
+		return false;
+
+	values[GRANT_KEY - 1] = UUIDPGetDatum(key);
+	values[GRANT_ROLE - 1] = CStringGetTextDatum(row->role);
+	values[GRANT_PRIVILEGE - 1] = CStringGetTextDatum(cellenc_keycatalog_privilege_name(row->privilege));
+	values[GRANT_GRANTOR - 1] = current_role_name();
+	values[GRANT_GRANTED_AT - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	insert_row(CELLENC_TABLE_KEY_GRANT, values, nulls);
+	return true;
+}
+
+bool
+cellenc_keycatalog_delete_grant(const pg_uuid_t *key, const CellencGrantRow *row)
+{
+	Relation	rel = table_open(cellenc_keycatalog_table(CELLENC_TABLE_KEY_GRANT, false),
+								 RowExclusiveLock);
+	ScanKeyData keys[3];
+	SysScanDesc sysscan;
+	HeapTuple	tuple;
+	bool		found;
+
+	grant_keys(keys, key, row);
+	sysscan = systable_beginscan(rel, index_oid(INDEX_GRANT), true, NULL, 3, keys);
+	tuple = systable_getnext(sysscan);
+	found = HeapTupleIsValid(tuple);
+	if (found)
+	{
+		CatalogTupleDelete(rel, &tuple->t_self);
+		CacheInvalidateRelcache(rel);
+	}
+	systable_endscan(sysscan);
+	table_close(rel, NoLock);
+	CommandCounterIncrement();
+	return found;
+}
+
+void
+cellenc_keycatalog_event(const char *action, const char *key, int32 version, const char *detail)
+{
+	Datum		values[EVENT_NATTS] = {0};
+	bool		nulls[EVENT_NATTS] = {false};
+	const char *client = MyProcPort ? MyProcPort->remote_host : NULL;
+
+	values[EVENT_ID - 1] = Int64GetDatum(nextval_internal(relation_by_name("event_id_seq", false), false));
+	values[EVENT_AT - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[EVENT_ROLE - 1] = current_role_name();
+	nulls[EVENT_CLIENT - 1] = client == NULL;
+	if (client)
+		values[EVENT_CLIENT - 1] = CStringGetTextDatum(client);
+	values[EVENT_ACTION - 1] = CStringGetTextDatum(action);
+	nulls[EVENT_KEY - 1] = key == NULL;
+	if (key)
+		values[EVENT_KEY - 1] = CStringGetTextDatum(key);
+	nulls[EVENT_VERSION - 1] = version == 0;
+	values[EVENT_VERSION - 1] = Int32GetDatum(version);
+	nulls[EVENT_DETAIL - 1] = detail == NULL;
+	if (detail)
+		values[EVENT_DETAIL - 1] = CStringGetTextDatum(detail);
+	insert_row(CELLENC_TABLE_EVENT, values, nulls);
+
+	ereport(LOG,
+			(errmsg("key event: %s, key \"%s\", version %d, role \"%s\"",
+					action, key ? key : "", version, GetUserNameFromId(GetUserId(), false)),
+			 detail ? errdetail_internal("%s", detail) : 0,
+			 errhidestmt(true)));
+}

@@ -1,0 +1,566 @@
+/*-------------------------------------------------------------------------
+ *
+ * keyring.c
+ *	  This session's cache of keys: unwrapped data keys and who may use them.
+ *
+ * Everything here is read from the key catalog and thrown away as a whole
+ * when a key table changes, a role changes, or this session's own changes are
+ * rolled back: invalidation messages only set `stale`, and the next look-up
+ * starts afresh.  Keys are few and unwrapping one takes microseconds, so
+ * nothing finer is worth its bugs.
+ *
+ * Key bytes exist here only while a context is keyed with them; afterwards
+ * they live inside OpenSSL's contexts, which wipe them when freed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "keyring.h"
+#include "report.h"
+
+/* Contexts of (version, salt): a power of two. */
+#define SUBKEY_SLOTS 64
+
+typedef struct SubkeySlot
+{
+	uint32		version_id;		/* 0: empty */
+	uint8		salt[CELLENC_SALT_LEN];
+	CellencSubkey *subkey;
+} SubkeySlot;
+
+typedef struct KeySlot
+{
+	int32		name_hash;		/* hash key */
+	CellencKey	key;
+} KeySlot;
+
+static MemoryContext keyring_cxt = NULL;
+static HTAB *keys = NULL;
+static HTAB *versions = NULL;
+static SubkeySlot subkeys[SUBKEY_SLOTS];
+static CellencMac *search_mac = NULL;
+static CellencSearchKeyRow search_row;
+static bool search_known = false;	/* search_exists and search_row are valid */
+static bool search_exists = false;
+
+/* Set by invalidation callbacks, which may not touch anything else. */
+static volatile bool stale = false;
+
+/* The entries used last; NULL when the ring is empty. */
+static CellencKey *last_key = NULL;
+static CellencKeyVersion *last_version = NULL;
+static SubkeySlot *last_subkey = NULL;
+
+/*
+ * Life of the ring
+ */
+
+static void
+drop_ring(void)
+{
+	last_key = NULL;
+	last_version = NULL;
+	last_subkey = NULL;
+
+	for (int i = 0; i < SUBKEY_SLOTS; i++)
+	{
+		if (subkeys[i].subkey)
+			cellenc_cipher_subkey_free(subkeys[i].subkey);
+	}
+	memset(subkeys, 0, sizeof(subkeys));
+
+	if (versions)
+	{
+		HASH_SEQ_STATUS status;
+		CellencKeyVersion *version;
+
+		hash_seq_init(&status, versions);
+		while ((version = hash_seq_search(&status)) != NULL)
+		{
+			if (version->cipher)
+				cellenc_cipher_key_free(version->cipher);
+		}
+	}
+	versions = NULL;
+	keys = NULL;
+
+	if (search_mac)
+		cellenc_cipher_mac_free(search_mac);
+	search_mac = NULL;
+	search_known = false;
+
+	if (keyring_cxt)
+		MemoryContextReset(keyring_cxt);
+	cellenc_keycatalog_reset();
+}
+
+static void
+make_ring(void)
+{
+	HASHCTL		ctl;
+
+	if (!keyring_cxt)
+		keyring_cxt = AllocSetContextCreate(CacheMemoryContext, "cellenc keyring",
+											ALLOCSET_SMALL_SIZES);
+
+	ctl.hcxt = keyring_cxt;
+	ctl.keysize = sizeof(int32);
+	ctl.entrysize = sizeof(KeySlot);
+	keys = hash_create("cellenc keys", 32, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	ctl.keysize = sizeof(uint32);
+	ctl.entrysize = sizeof(CellencKeyVersion);
+	versions = hash_create("cellenc key versions", 32, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/* First thing of every look-up. */
+static inline void
+freshen(void)
+{
+	if (unlikely(stale || !versions))
+	{
+		/* cleared first: what comes in from here on counts for the next time */
+		stale = false;
+		drop_ring();
+		make_ring();
+	}
+}
+
+static void
+relcache_changed(Datum arg, Oid relid)
+{
+	if (!OidIsValid(relid) || cellenc_keycatalog_watches(relid))
+		stale = true;
+}
+
+static void
+syscache_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	stale = true;
+}
+
+void
+cellenc_keyring_init(void)
+{
+	CacheRegisterRelcacheCallback(relcache_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, syscache_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, syscache_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, syscache_changed, (Datum) 0);
+}
+
+/*
+ * Keys and versions
+ */
+
+static CellencKey *
+remember_key(const CellencKeyRow *row)
+{
+	KeySlot    *slot;
+	uint32		current_id = 0;
+	List	   *grants;
+	ListCell   *lc;
+	MemoryContext old;
+
+	slot = hash_search(keys, &row->name_hash, HASH_FIND, NULL);
+	if (slot)
+		return &slot->key;
+
+	foreach(lc, cellenc_keycatalog_versions(&row->id))
+	{
+		CellencVersionRow *version = lfirst(lc);
+
+		if (version->state == CELLENC_CURRENT)
+			current_id = version->version_id;
+	}
+
+	old = MemoryContextSwitchTo(keyring_cxt);
+	grants = cellenc_keycatalog_grants(&row->id);
+	MemoryContextSwitchTo(old);
+
+	/* entered last: an error above must not leave half an entry */
+	slot = hash_search(keys, &row->name_hash, HASH_ENTER, NULL);
+	memset(&slot->key, 0, sizeof(CellencKey));
+	slot->key.row = *row;
+	slot->key.current_id = current_id;
+	slot->key.literal = row->name_hash < 0;
+	slot->key.grants = grants;
+	return &slot->key;
+}
+
+CellencKey *
+cellenc_keyring_key_by_hash(int32 name_hash)
+{
+	KeySlot    *slot;
+	CellencKeyRow row;
+
+	freshen();
+	if (likely(last_key && last_key->row.name_hash == name_hash))
+		return last_key;
+
+	slot = hash_search(keys, &name_hash, HASH_FIND, NULL);
+	if (slot)
+		last_key = &slot->key;
+	else if (cellenc_keycatalog_key_by_hash(name_hash, &row))
+		last_key = remember_key(&row);
+	else
+		return NULL;
+	return last_key;
+}
+
+CellencKey *
+cellenc_keyring_key_by_name(const char *name)
+{
+	CellencKeyRow row;
+
+	freshen();
+	if (!cellenc_keycatalog_key_by_name(name, &row) || row.name_hash < 0)
+		return NULL;
+	return remember_key(&row);
+}
+
+CellencKey *
+cellenc_keyring_require_key(const char *name)
+{
+	CellencKey *key = cellenc_keyring_key_by_name(name);
+
+	if (!key)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("key \"%s\" does not exist", name),
+				 errhint("Use cellenc_create_key to create it.")));
+	return key;
+}
+
+CellencKey *
+cellenc_keyring_literal_key(void)
+{
+	CellencKey *key = cellenc_keyring_key_by_hash(-1);
+
+	if (!key)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the key for constants does not exist"),
+				 errhint("CREATE EXTENSION cellenc makes it.")));
+	return key;
+}
+
+CellencKeyVersion *
+cellenc_keyring_version(uint32 version_id)
+{
+	CellencKeyVersion *version;
+	CellencVersionRow row;
+	CellencKeyRow key_row;
+	CellencKey *key;
+
+	freshen();
+	if (likely(last_version && last_version->version_id == version_id))
+		return last_version;
+
+	version = hash_search(versions, &version_id, HASH_FIND, NULL);
+	if (!version)
+	{
+		if (!cellenc_keycatalog_version(version_id, &row))
+			return NULL;
+		if (!cellenc_keycatalog_key_by_id(&row.key, &key_row))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("the key of key version id %u does not exist", version_id)));
+		key = remember_key(&key_row);
+		version = hash_search(versions, &version_id, HASH_ENTER, NULL);
+		version->row = row;
+		version->key = key;
+		version->cipher = NULL;
+	}
+	last_version = version;
+	return version;
+}
+
+/* Refuse what may not open values any more. */
+static void
+check_state(const CellencKeyVersion *version)
+{
+	if (version->row.state == CELLENC_DISABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("version %d of key \"%s\" is disabled", version->row.version,
+						version->key->row.name),
+				 errdetail("It was disabled on %s.", timestamptz_to_str(version->row.state_since)),
+				 errhint("Use cellenc_enable_key_version to allow its use again.")));
+	if (version->row.state == CELLENC_DESTROYED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("version %d of key \"%s\" has been destroyed", version->row.version,
+						version->key->row.name),
+				 errdetail("It was destroyed on %s.", timestamptz_to_str(version->row.state_since))));
+}
+
+/*
+ * Of several wraps, the one whose master key this server has loaded already;
+ * else the first.
+ */
+static const CellencWrapRow *
+choose_wrap(List *wraps, CellencMasterKey *master)
+{
+	ListCell   *lc;
+
+	foreach(lc, wraps)
+	{
+		const CellencWrapRow *wrap = lfirst(lc);
+
+		if (cellenc_keycatalog_master_key(&wrap->master_key, master) &&
+			cellenc_masterkey_matches(master) == 1)
+			return wrap;
+	}
+	foreach(lc, wraps)
+	{
+		const CellencWrapRow *wrap = lfirst(lc);
+
+		if (cellenc_keycatalog_master_key(&wrap->master_key, master))
+			return wrap;
+	}
+	return NULL;
+}
+
+void
+cellenc_keyring_unwrap(const pg_uuid_t *owner, int32 version, uint32 version_id,
+					   CellencPurpose purpose, const uint8 *check_value, const char *name, uint8 *key)
+{
+	CellencMasterKey master;
+	const CellencWrapRow *wrap;
+	CellencWrapInfo info;
+	uint8		master_bytes[CELLENC_KEY_LEN];
+	uint8		check[CELLENC_CHECK_LEN];
+	CellencStatus status;
+
+	wrap = choose_wrap(cellenc_keycatalog_wraps(owner, version), &master);
+	if (!wrap)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("key \"%s\" is not wrapped under any known master key", name)));
+
+	info.purpose = purpose;
+	info.version_id = version_id;
+	memcpy(info.uuid, owner->data, CELLENC_UUID_LEN);
+	info.version = (uint32) version;
+	memcpy(info.master_uuid, wrap->master_key.data, CELLENC_UUID_LEN);
+
+	cellenc_masterkey_get(&master, master_bytes);
+	status = cellenc_envelope_unwrap(&info, master_bytes, wrap->wrapped, CELLENC_WRAPPED_LEN, key);
+	cellenc_cipher_wipe(master_bytes, sizeof(master_bytes));
+	if (status == CELLENC_OK)
+		status = cellenc_cipher_check_value(key, owner->data, check);
+	if (status == CELLENC_OK && !cellenc_cipher_equal(check, check_value, CELLENC_CHECK_LEN))
+		status = CELLENC_BAD_CHECK;
+	if (status == CELLENC_OK)
+		return;
+
+	cellenc_cipher_wipe(key, CELLENC_KEY_LEN);
+	if (status == CELLENC_LIBRARY)
+		cellenc_report_status(status);
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("wrapped key \"%s\" failed authentication", name),
+			 errdetail("Its row in the key tables has been altered, or belongs to another key or master key.")));
+}
+
+static void
+load_cipher(CellencKeyVersion *version)
+{
+	uint8		key[CELLENC_KEY_LEN];
+	uint32		version_id = version->version_id;
+	CellencVersionRow row = version->row;
+	char		name[NAMEDATALEN];
+	bool		literal = version->key->literal;
+	CellencCipherKey *cipher;
+	CellencStatus status;
+
+	strlcpy(name, version->key->row.name, sizeof(name));
+	cellenc_keyring_unwrap(&row.key, row.version, version_id,
+						   literal ? CELLENC_PURPOSE_LITERAL : CELLENC_PURPOSE_DATA,
+						   row.check_value, name, key);
+	status = cellenc_cipher_key_new(key, &cipher);
+	cellenc_cipher_wipe(key, sizeof(key));
+	if (status != CELLENC_OK)
+		cellenc_report_status(status);
+
+	/* only now: what an error leaves behind must be of no consequence */
+	version->cipher = cipher;
+}
+
+CellencKeyVersion *
+cellenc_keyring_usable_version(uint32 version_id, int privileges)
+{
+	CellencKeyVersion *version = cellenc_keyring_version(version_id);
+
+	if (unlikely(!version))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("key version id %u of an encrypted value does not exist in this database",
+						version_id),
+				 errhint("Restore or import the keys that the value was encrypted with.")));
+	if (privileges)
+		cellenc_keyring_check(version->key, privileges);
+	if (unlikely(!version->cipher))
+	{
+		check_state(version);
+		load_cipher(version);
+	}
+	return version;
+}
+
+CellencKeyVersion *
+cellenc_keyring_current_version(CellencKey *key)
+{
+	if (unlikely(key->current_id == 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("key \"%s\" has no current version", key->row.name),
+				 errhint("Use cellenc_enable_key_version or cellenc_rotate_key.")));
+	return cellenc_keyring_usable_version(key->current_id, 0);
+}
+
+CellencSubkey *
+cellenc_keyring_subkey(CellencKeyVersion *version, const uint8 *salt)
+{
+	SubkeySlot *slot = last_subkey;
+	uint32		hash;
+	CellencStatus status;
+
+	if (likely(slot && slot->version_id == version->version_id &&
+			   memcmp(slot->salt, salt, CELLENC_SALT_LEN) == 0))
+		return slot->subkey;
+
+	/* version ids and salts are random: their bytes are the hash */
+	memcpy(&hash, salt, sizeof(hash));
+	slot = &subkeys[(hash ^ version->version_id) & (SUBKEY_SLOTS - 1)];
+	if (slot->version_id != version->version_id ||
+		memcmp(slot->salt, salt, CELLENC_SALT_LEN) != 0)
+	{
+		last_subkey = NULL;
+		if (slot->subkey)
+			cellenc_cipher_subkey_free(slot->subkey);
+		memset(slot, 0, sizeof(*slot));
+		status = cellenc_cipher_subkey_new(version->cipher, salt, &slot->subkey);
+		if (status != CELLENC_OK)
+		{
+			slot->subkey = NULL;
+			cellenc_report_status(status);
+		}
+		memcpy(slot->salt, salt, CELLENC_SALT_LEN);
+		slot->version_id = version->version_id;
+	}
+	last_subkey = slot;
+	return slot->subkey;
+}
+
+/*
+ * Privileges
+ */
+
+static int
+privileges_of(CellencKey *key, Oid user)
+{
+	int			granted = 0;
+	ListCell   *lc;
+
+	if (superuser_arg(user))
+		return CELLENC_PRIV_ENCRYPT | CELLENC_PRIV_DECRYPT | CELLENC_PRIV_MANAGE;
+
+	foreach(lc, key->grants)
+	{
+		const CellencGrantRow *grant = lfirst(lc);
+		Oid			role;
+
+		if (granted & grant->privilege)
+			continue;
+		if (strcmp(grant->role, "public") == 0)
+			granted |= grant->privilege;
+		else if (OidIsValid(role = get_role_oid(grant->role, true)) &&
+				 has_privs_of_role(user, role))
+			granted |= grant->privilege;
+	}
+	return granted;
+}
+
+bool
+cellenc_keyring_has(CellencKey *key, Oid user, int privileges)
+{
+	if (key->literal)
+		return true;
+	if (unlikely(key->checked_user != user))
+	{
+		key->checked_privs = privileges_of(key, user);
+		key->checked_user = user;
+	}
+	return (key->checked_privs & privileges) == privileges;
+}
+
+void
+cellenc_keyring_check(CellencKey *key, int privileges)
+{
+	if (likely(cellenc_keyring_has(key, GetUserId(), privileges)))
+		return;
+
+	ereport(LOG,
+			(errmsg("permission denied for key \"%s\" to role \"%s\"", key->row.name,
+					GetUserNameFromId(GetUserId(), false)),
+			 errhidestmt(true)));
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for key \"%s\"", key->row.name)));
+}
+
+/*
+ * Search key
+ */
+
+/* Read the row once; telling search keys apart needs no master key. */
+static bool
+know_search_key(void)
+{
+	freshen();
+	if (unlikely(!search_known))
+	{
+		search_exists = cellenc_keycatalog_current_search_key(&search_row);
+		search_known = true;
+	}
+	return search_exists;
+}
+
+CellencMac *
+cellenc_keyring_search_mac(void)
+{
+	uint8		key[CELLENC_KEY_LEN];
+	CellencMac *mac;
+	CellencStatus status;
+
+	if (!know_search_key())
+		return NULL;
+	if (unlikely(!search_mac))
+	{
+		cellenc_keyring_unwrap(&search_row.id, 0, 0, CELLENC_PURPOSE_SEARCH,
+							   search_row.check_value, "search key", key);
+		status = cellenc_cipher_mac_new(key, CELLENC_KEY_LEN, &mac);
+		cellenc_cipher_wipe(key, sizeof(key));
+		if (status != CELLENC_OK)
+			cellenc_report_status(status);
+		search_mac = mac;
+	}
+	return search_mac;
+}
+
+bool
+cellenc_keyring_search_key_is(const pg_uuid_t *id)
+{
+	return know_search_key() && memcmp(id->data, search_row.id.data, CELLENC_UUID_LEN) == 0;
+}

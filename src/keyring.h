@@ -1,0 +1,87 @@
+/*-------------------------------------------------------------------------
+ *
+ * keyring.h
+ *	  This session's cache of keys: unwrapped data keys and who may use them.
+ *
+ * An entry is valid until the next call of a cellenc_keyring_ function that
+ * looks something up (an invalidation may have come in with it): never hold
+ * one across anything that may open a table or run a command.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CELLENC_KEYRING_H
+#define CELLENC_KEYRING_H
+
+#include "keycatalog.h"
+
+typedef struct CellencKey CellencKey;
+typedef struct CellencKeyVersion CellencKeyVersion;
+
+struct CellencKey
+{
+	CellencKeyRow row;
+	uint32		current_id;		/* version id of the current version; 0: none usable */
+	bool		literal;		/* everyone may use it */
+	List	   *grants;			/* of CellencGrantRow */
+	Oid			checked_user;	/* memo of the last check: this user ... */
+	int			checked_privs;	/* ... has these privileges */
+};
+
+struct CellencKeyVersion
+{
+	uint32		version_id;		/* hash key */
+	CellencVersionRow row;
+	CellencKey *key;
+	CellencCipherKey *cipher;	/* NULL until first used */
+};
+
+/* By the 29 bits of a typmod or by name; NULL where there is none. */
+extern CellencKey *cellenc_keyring_key_by_hash(int32 name_hash);
+extern CellencKey *cellenc_keyring_key_by_name(const char *name);
+
+/* As above, but 42704 where there is none. */
+extern CellencKey *cellenc_keyring_require_key(const char *name);
+
+/* The key that seals constants. */
+extern CellencKey *cellenc_keyring_literal_key(void);
+
+/*
+ * The version a value is under, whatever its state; NULL for an unknown id.
+ */
+extern CellencKeyVersion *cellenc_keyring_version(uint32 version_id);
+
+/*
+ * As above, ready to open values, after a check that GetUserId() has every
+ * privilege of the mask (0: no check): 42704 unknown id, 42501, 55000 disabled
+ * or destroyed (named, with the date), 58000/28000 from the master key.
+ */
+extern CellencKeyVersion *cellenc_keyring_usable_version(uint32 version_id, int privileges);
+
+/* The version that seals; errors as above but 42501. */
+extern CellencKeyVersion *cellenc_keyring_current_version(CellencKey *key);
+
+/* 42501 unless GetUserId() has every privilege of the mask on key. */
+extern void cellenc_keyring_check(CellencKey *key, int privileges);
+extern bool cellenc_keyring_has(CellencKey *key, Oid user, int privileges);
+
+/* Contexts of (version, salt): cached, bounded. */
+extern CellencSubkey *cellenc_keyring_subkey(CellencKeyVersion *version, const uint8 *salt);
+
+/*
+ * The database's search key as a keyed MAC; NULL while the database has none
+ * (it is made with the first key).
+ */
+extern CellencMac *cellenc_keyring_search_mac(void);
+
+/* Is id the current search key's? */
+extern bool cellenc_keyring_search_key_is(const pg_uuid_t *id);
+
+/* Unwrap the key that owner's wraps hold: 32 bytes, for whoever wraps it anew. */
+extern void cellenc_keyring_unwrap(const pg_uuid_t *owner, int32 version, uint32 version_id,
+								   CellencPurpose purpose, const uint8 *check_value,
+								   const char *name, uint8 *key);
+
+/* Only from _PG_init. */
+extern void cellenc_keyring_init(void);
+
+#endif							/* CELLENC_KEYRING_H */

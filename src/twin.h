@@ -1,0 +1,78 @@
+/*-------------------------------------------------------------------------
+ *
+ * twin.h
+ *	  What is known of an encrypted type (twin) and its base type.
+ *
+ * A twin is told by its input function: a C function of this library whose
+ * name is "cellenc_in_" and the twin's tag.  Its base is the target of its
+ * cast by cellenc_twin_open.  Both are catalog rows that DDL carries, so they
+ * are there before any table has rows.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CELLENC_TWIN_H
+#define CELLENC_TWIN_H
+
+#include "fmgr.h"
+#include "nodes/pg_list.h"
+#include "utils/typcache.h"
+
+#include "envelope.h"
+
+#define CELLENC_IN_PREFIX	"cellenc_in_"
+
+typedef struct CellencTwin
+{
+	Oid			type;			/* hash key */
+	Oid			base;
+	char		tag[CELLENC_TWIN_TAG_MAX + 1];
+	int16		typlen;			/* of the base */
+	bool		typbyval;
+	char		typalign;
+	bool		send_form;		/* sealed as the base's binary send form */
+	Oid			collation;		/* default collation of the base */
+	const char *term_class;		/* NULL: this type has no term */
+	FmgrInfo	in;				/* I/O functions of the base */
+	FmgrInfo	out;
+	FmgrInfo	recv;			/* fn_oid InvalidOid: the base has none */
+	FmgrInfo	send;
+	Oid			in_param;
+	TypeCacheEntry *base_cache; /* comparison and hash support of the base */
+} CellencTwin;
+
+/* A typmod taken apart. */
+typedef enum CellencSearch
+{
+	CELLENC_SEARCH_NONE = 0,
+	CELLENC_SEARCH_EQUALITY = 1,
+	CELLENC_SEARCH_ORDER = 2
+} CellencSearch;
+
+#define CELLENC_TYPMOD_HASH(typmod)		((typmod) >> 2)
+#define CELLENC_TYPMOD_SEARCH(typmod)	((CellencSearch) ((typmod) & 3))
+#define CELLENC_TYPMOD(hash, search)	(((int32) (hash) << 2) | (search))
+
+/* NULL where type is not a twin.  Valid until the end of the current call. */
+extern const CellencTwin *cellenc_twin_lookup(Oid type);
+
+/* As above, but an internal ERROR: for types that declared functions pass. */
+extern const CellencTwin *cellenc_twin_require(Oid type);
+
+/*
+ * The twin that the called function is declared to return, or to take first;
+ * kept in fn_extra.  For functions that need nothing else there.  Also checks
+ * that the library was preloaded.
+ */
+extern const CellencTwin *cellenc_twin_of_result(FmgrInfo *flinfo);
+extern const CellencTwin *cellenc_twin_of_argument(FmgrInfo *flinfo);
+
+/*
+ * Is type a twin?  Cheaper than a look-up: reads pg_type and pg_proc only, so
+ * it also works before the twin's casts exist.
+ */
+extern bool cellenc_twin_is(Oid type);
+
+/* Only from _PG_init. */
+extern void cellenc_twin_init(void);
+
+#endif							/* CELLENC_TWIN_H */

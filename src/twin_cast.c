@@ -1,0 +1,178 @@
+/*-------------------------------------------------------------------------
+ *
+ * twin_cast.c
+ *	  Casts of all encrypted types.
+ *
+ * Generic like twin_io.c: argument and result type are those that the cast's
+ * function was declared with.  Where the base itself has to be converted, the
+ * base's own cast does it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "parser/parse_coerce.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "codec.h"
+#include "compat.h"
+#include "report.h"
+#include "twin.h"
+
+PG_FUNCTION_INFO_V1(cellenc_twin_open);
+PG_FUNCTION_INFO_V1(cellenc_twin_open_to);
+PG_FUNCTION_INFO_V1(cellenc_twin_apply);
+PG_FUNCTION_INFO_V1(cellenc_twin_seal);
+PG_FUNCTION_INFO_V1(cellenc_twin_seal_from);
+PG_FUNCTION_INFO_V1(cellenc_twin_convert);
+
+/* A cast between two ordinary types, ready to be called. */
+typedef struct BaseCast
+{
+	CoercionPathType path;
+	FmgrInfo	func;			/* of a cast function, or the source's output */
+	FmgrInfo	in;				/* of the target, for a cast through text */
+	Oid			in_param;
+	int			nargs;			/* of the cast function */
+	Oid			collation;
+} BaseCast;
+
+/* What a converting function keeps in fn_extra. */
+typedef struct CastState
+{
+	const CellencTwin *source;	/* NULL: an ordinary type */
+	const CellencTwin *target;
+	BaseCast	cast;
+} CastState;
+
+static void
+prepare_cast(BaseCast *cast, Oid source, Oid target, MemoryContext cxt)
+{
+	Oid			funcid = InvalidOid;
+	bool		varlena;
+
+	cast->path = find_coercion_pathway(target, source, COERCION_EXPLICIT, &funcid);
+	cast->collation = get_typcollation(source);
+	switch (cast->path)
+	{
+		case COERCION_PATH_RELABELTYPE:
+			break;
+		case COERCION_PATH_FUNC:
+			fmgr_info_cxt(funcid, &cast->func, cxt);
+			cast->nargs = cast->func.fn_nargs;
+			break;
+		case COERCION_PATH_COERCEVIAIO:
+			getTypeOutputInfo(source, &funcid, &varlena);
+			fmgr_info_cxt(funcid, &cast->func, cxt);
+			getTypeInputInfo(target, &funcid, &cast->in_param);
+			fmgr_info_cxt(funcid, &cast->in, cxt);
+			break;
+		default:
+			ereport(ERROR,
+					(errcode(ERRCODE_CANNOT_COERCE),
+					 errmsg("cannot cast type %s to %s",
+							format_type_be(source), format_type_be(target))));
+	}
+}
+
+static Datum
+run_cast(BaseCast *cast, Datum value)
+{
+	switch (cast->path)
+	{
+		case COERCION_PATH_FUNC:
+			if (cast->nargs == 1)
+				return FunctionCall1Coll(&cast->func, cast->collation, value);
+			if (cast->nargs == 2)
+				return FunctionCall2Coll(&cast->func, cast->collation, value, Int32GetDatum(-1));
+			return FunctionCall3Coll(&cast->func, cast->collation, value, Int32GetDatum(-1),
+									 BoolGetDatum(false));
+		case COERCION_PATH_COERCEVIAIO:
+			return InputFunctionCall(&cast->in, OutputFunctionCall(&cast->func, value),
+									 cast->in_param, -1);
+		default:
+			return value;
+	}
+}
+
+static CastState *
+cast_state(FmgrInfo *flinfo)
+{
+	CastState  *state = flinfo->fn_extra;
+
+	CELLENC_CHECK_PRELOAD();
+	if (unlikely(!state))
+	{
+		Oid		   *types;
+		int			ntypes;
+		Oid			result = get_func_signature(flinfo->fn_oid, &types, &ntypes);
+
+		state = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(CastState));
+		state->source = cellenc_twin_lookup(types[0]);
+		state->target = cellenc_twin_lookup(result);
+		prepare_cast(&state->cast,
+					 state->source ? state->source->base : types[0],
+					 state->target ? state->target->base : result,
+					 flinfo->fn_mcxt);
+		flinfo->fn_extra = state;
+	}
+	return state;
+}
+
+/* twin → base: the only implicit cast of a twin to an ordinary type. */
+Datum
+cellenc_twin_open(PG_FUNCTION_ARGS)
+{
+	const CellencTwin *twin = cellenc_twin_of_argument(fcinfo->flinfo);
+
+	PG_RETURN_DATUM(cellenc_codec_open(twin, PG_GETARG_DATUM(0)));
+}
+
+/* twin → another ordinary type, through the base. */
+Datum
+cellenc_twin_open_to(PG_FUNCTION_ARGS)
+{
+	CastState  *state = cast_state(fcinfo->flinfo);
+
+	PG_RETURN_DATUM(run_cast(&state->cast, cellenc_codec_open(state->source, PG_GETARG_DATUM(0))));
+}
+
+/* Length coercion: twin → the same twin under a typmod. */
+Datum
+cellenc_twin_apply(PG_FUNCTION_ARGS)
+{
+	const CellencTwin *twin = cellenc_twin_of_result(fcinfo->flinfo);
+
+	PG_RETURN_DATUM(cellenc_codec_apply(twin, PG_GETARG_DATUM(0), PG_GETARG_INT32(1)));
+}
+
+/* base → twin */
+Datum
+cellenc_twin_seal(PG_FUNCTION_ARGS)
+{
+	const CellencTwin *twin = cellenc_twin_of_result(fcinfo->flinfo);
+
+	PG_RETURN_DATUM(cellenc_codec_make(twin, PG_GETARG_DATUM(0), PG_GETARG_INT32(1)));
+}
+
+/* another ordinary type → twin, through the base */
+Datum
+cellenc_twin_seal_from(PG_FUNCTION_ARGS)
+{
+	CastState  *state = cast_state(fcinfo->flinfo);
+
+	PG_RETURN_DATUM(cellenc_codec_make(state->target, run_cast(&state->cast, PG_GETARG_DATUM(0)),
+									   PG_GETARG_INT32(1)));
+}
+
+/* twin → another twin */
+Datum
+cellenc_twin_convert(PG_FUNCTION_ARGS)
+{
+	CastState  *state = cast_state(fcinfo->flinfo);
+	Datum		plain = cellenc_codec_open(state->source, PG_GETARG_DATUM(0));
+
+	PG_RETURN_DATUM(cellenc_codec_make(state->target, run_cast(&state->cast, plain),
+									   PG_GETARG_INT32(1)));
+}

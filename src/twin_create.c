@@ -1,0 +1,618 @@
+/*-------------------------------------------------------------------------
+ *
+ * twin_create.c
+ *	  Create an encrypted type: its functions, casts, operators and operator
+ *	  classes.
+ *
+ * A twin is made of SQL objects alone, all of which run the generic functions
+ * of twin_io.c, twin_cast.c and twin_ops.c, so pg_dump carries a user's twins
+ * as it does any type.  The functions and operators live in schema cellenc,
+ * which is on no search_path: an unqualified operator must resolve to the
+ * base's, through the one implicit cast.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_cast.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "parser/parse_func.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+#include "utils/varlena.h"
+
+#include "compat.h"
+#include "report.h"
+#include "twin.h"
+
+PG_FUNCTION_INFO_V1(cellenc_create_type);
+
+/* Everything about the twin being made that the statements below need. */
+typedef struct NewTwin
+{
+	char	   *name;			/* of the type, quoted and qualified */
+	char	   *plain_name;
+	Oid			namespace;
+	Oid			type;			/* once it is there */
+	Oid			base;
+	char	   *base_name;		/* quoted and qualified */
+	Form_pg_type base_form;
+	TypeCacheEntry *cache;
+} NewTwin;
+
+/* What cast and comparison functions cost, in procost: so that plans hash. */
+#define FUNCTION_COST 20
+
+static void run(const char *fmt,...) pg_attribute_printf(1, 2);
+
+static void
+run(const char *fmt,...)
+{
+	StringInfoData sql;
+	int			needed;
+
+	initStringInfo(&sql);
+	for (;;)
+	{
+		va_list		args;
+
+		va_start(args, fmt);
+		needed = appendStringInfoVA(&sql, fmt, args);
+		va_end(args);
+		if (needed == 0)
+			break;
+		enlargeStringInfo(&sql, needed);
+	}
+	if (SPI_execute(sql.data, false, 0) < 0)
+		elog(ERROR, "could not run a statement that creates an encrypted type");
+	pfree(sql.data);
+}
+
+static char *
+type_name(Oid type)
+{
+	return format_type_extended(type, -1, FORMAT_TYPE_FORCE_QUALIFY);
+}
+
+/* Name of a type without its schema. */
+static char *
+base_type_name(Oid type)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	char	   *name;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for type %u", type);
+	name = pstrdup(NameStr(((Form_pg_type) GETSTRUCT(tuple))->typname));
+	ReleaseSysCache(tuple);
+	return name;
+}
+
+/* Refuse what cannot be a base, with what to do instead. */
+static void
+check_base(Oid base, Form_pg_type form)
+{
+	const char *name = format_type_be(base);
+
+	if (!form->typisdefined)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("type %s is only a shell", name)));
+	if (form->typtype == TYPTYPE_PSEUDO)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("pseudo-type %s cannot have an encrypted type", name),
+				 errhint("Name a type that a table column can have.")));
+	if (form->typtype == TYPTYPE_DOMAIN)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("domain %s cannot have an encrypted type", name),
+				 errhint("Create a domain over the encrypted type of %s.",
+						 format_type_be(getBaseType(base)))));
+	if (cellenc_twin_is(base))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("type %s is encrypted already", name),
+				 errhint("Name the type to be encrypted.")));
+	if (OidIsValid(get_element_type(base)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("array type %s cannot have an encrypted type", name),
+				 errhint("Use an array of the encrypted type of %s.",
+						 format_type_be(get_element_type(base)))));
+}
+
+/*
+ * Type and I/O functions.  The tag is part of the functions' names: DDL
+ * carries it, and renaming the type leaves it alone.
+ */
+static void
+create_type(NewTwin *twin, const char *tag)
+{
+	bool		binary = OidIsValid(twin->base_form->typreceive) &&
+		OidIsValid(twin->base_form->typsend);
+
+	run("CREATE TYPE %s", twin->name);
+	run("CREATE FUNCTION cellenc.%s(cstring, oid, integer) RETURNS %s AS '$libdir/cellenc', 'cellenc_twin_in' "
+		"LANGUAGE c STABLE STRICT PARALLEL SAFE",
+		quote_identifier(psprintf(CELLENC_IN_PREFIX "%s", tag)), twin->name);
+	run("CREATE FUNCTION cellenc.%s(%s) RETURNS cstring AS '$libdir/cellenc', 'cellenc_twin_out' "
+		"LANGUAGE c STABLE STRICT PARALLEL SAFE",
+		quote_identifier(psprintf("cellenc_out_%s", tag)), twin->name);
+	if (binary)
+	{
+		run("CREATE FUNCTION cellenc.%s(internal, oid, integer) RETURNS %s AS '$libdir/cellenc', 'cellenc_twin_recv' "
+			"LANGUAGE c STABLE STRICT PARALLEL SAFE",
+			quote_identifier(psprintf("cellenc_recv_%s", tag)), twin->name);
+		run("CREATE FUNCTION cellenc.%s(%s) RETURNS bytea AS '$libdir/cellenc', 'cellenc_twin_send' "
+			"LANGUAGE c STABLE STRICT PARALLEL SAFE",
+			quote_identifier(psprintf("cellenc_send_%s", tag)), twin->name);
+	}
+	run("CREATE TYPE %s (INPUT = cellenc.%s, OUTPUT = cellenc.%s%s%s%s%s, "
+		"TYPMOD_IN = cellenc.cellenc_typmod_in, TYPMOD_OUT = cellenc.cellenc_typmod_out, "
+		"ANALYZE = cellenc.cellenc_analyze, INTERNALLENGTH = VARIABLE, ALIGNMENT = int4, "
+		"STORAGE = external, CATEGORY = '%c', COLLATABLE = %s)",
+		twin->name,
+		quote_identifier(psprintf(CELLENC_IN_PREFIX "%s", tag)),
+		quote_identifier(psprintf("cellenc_out_%s", tag)),
+		binary ? ", RECEIVE = cellenc." : "",
+		binary ? quote_identifier(psprintf("cellenc_recv_%s", tag)) : "",
+		binary ? ", SEND = cellenc." : "",
+		binary ? quote_identifier(psprintf("cellenc_send_%s", tag)) : "",
+		twin->base_form->typcategory,
+		OidIsValid(twin->base_form->typcollation) ? "true" : "false");
+	twin->type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(twin->plain_name),
+								 ObjectIdGetDatum(twin->namespace));
+}
+
+/* A sealing function from source to the twin, and its cast. */
+static void
+create_seal_cast(NewTwin *twin, const char *tag, Oid source, const char *symbol, const char *context)
+{
+	char	   *function = pstrdup(quote_identifier(psprintf("cellenc_seal_%s", tag)));
+	char	   *source_name = type_name(source);
+
+	/* VOLATILE: a constant must be sealed afresh for every row that stores it */
+	run("CREATE FUNCTION cellenc.%s(%s, integer, boolean) RETURNS %s AS '$libdir/cellenc', '%s' "
+		"LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST %d",
+		function, source_name, twin->name, symbol, FUNCTION_COST);
+	run("CREATE CAST (%s AS %s) WITH FUNCTION cellenc.%s(%s, integer, boolean) %s",
+		source_name, twin->name, function, source_name, context);
+}
+
+/* An opening function from the twin to target, and its cast. */
+static void
+create_open_cast(NewTwin *twin, Oid target, const char *context)
+{
+	char		function[NAMEDATALEN];
+
+	/* told from its namesakes of other twins by the argument type */
+	snprintf(function, sizeof(function), "cellenc_to_%s", base_type_name(target));
+	run("CREATE FUNCTION cellenc.%s(%s) RETURNS %s AS '$libdir/cellenc', 'cellenc_twin_open_to' "
+		"LANGUAGE c STABLE STRICT PARALLEL SAFE COST %d",
+		quote_identifier(function), twin->name, type_name(target), FUNCTION_COST);
+	run("CREATE CAST (%s AS %s) WITH FUNCTION cellenc.%s(%s) %s",
+		twin->name, type_name(target), quote_identifier(function), twin->name, context);
+}
+
+/*
+ * Casts
+ */
+
+/* May source become the twin implicitly, because it becomes the base so? */
+static bool
+implicit_source(const NewTwin *twin, Oid source)
+{
+	switch (twin->base_form->typcategory)
+	{
+		case TYPCATEGORY_NUMERIC:
+		case TYPCATEGORY_DATETIME:
+			return true;
+		default:
+			/* COALESCE and CASE over an encrypted and a varchar column */
+			return twin->base == TEXTOID &&
+				(source == VARCHAROID || source == BPCHAROID || source == NAMEOID);
+	}
+}
+
+/* One row of pg_cast: the type at the other end, and the cast's context. */
+typedef struct OtherCast
+{
+	Oid			type;
+	char		context;
+} OtherCast;
+
+/* Casts of the base from (or to) types that are neither encrypted nor pseudo. */
+static List *
+casts_of_base(Oid base, bool to_base)
+{
+	List	   *list = NIL;
+	MemoryContext cxt = CurrentMemoryContext;
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql,
+					 "SELECT %s, castcontext FROM pg_catalog.pg_cast JOIN pg_catalog.pg_type t ON t.oid = %s "
+					 "WHERE %s = %u AND %s <> %u AND t.typtype IN ('b', 'e', 'c', 'r') ORDER BY 1",
+					 to_base ? "castsource" : "casttarget", to_base ? "castsource" : "casttarget",
+					 to_base ? "casttarget" : "castsource", base,
+					 to_base ? "castsource" : "casttarget", base);
+	if (SPI_execute(sql.data, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read pg_cast");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		Oid			type = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
+														  1, &isnull));
+		char		context = DatumGetChar(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
+														 2, &isnull));
+		MemoryContext old;
+		OtherCast  *other;
+
+		if (cellenc_twin_is(type))
+			continue;
+		old = MemoryContextSwitchTo(cxt);
+		other = palloc(sizeof(OtherCast));
+		other->type = type;
+		other->context = context;
+		list = lappend(list, other);
+		MemoryContextSwitchTo(old);
+	}
+	return list;
+}
+
+static void
+create_casts(NewTwin *twin, const char *tag)
+{
+	ListCell   *lc;
+	bool		to_json = false;
+
+	run("CREATE FUNCTION cellenc.cellenc_open(%s) RETURNS %s AS '$libdir/cellenc', 'cellenc_twin_open' "
+		"LANGUAGE c STABLE STRICT PARALLEL SAFE LEAKPROOF COST %d",
+		twin->name, twin->base_name, FUNCTION_COST);
+	run("CREATE CAST (%s AS %s) WITH FUNCTION cellenc.cellenc_open(%s) AS IMPLICIT",
+		twin->name, twin->base_name, twin->name);
+	run("CREATE FUNCTION cellenc.cellenc_apply(%s, integer, boolean) RETURNS %s AS '$libdir/cellenc', 'cellenc_twin_apply' "
+		"LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST %d",
+		twin->name, twin->name, FUNCTION_COST);
+	run("CREATE CAST (%s AS %s) WITH FUNCTION cellenc.cellenc_apply(%s, integer, boolean) AS IMPLICIT",
+		twin->name, twin->name, twin->name);
+	create_seal_cast(twin, tag, twin->base, "cellenc_twin_seal", "AS ASSIGNMENT");
+
+	foreach(lc, casts_of_base(twin->base, true))
+	{
+		OtherCast  *other = lfirst(lc);
+
+		if (other->context == COERCION_CODE_EXPLICIT)
+			continue;
+		create_seal_cast(twin, tag, other->type, "cellenc_twin_seal_from",
+						 other->context == COERCION_CODE_IMPLICIT && implicit_source(twin, other->type)
+						 ? "AS IMPLICIT" : "AS ASSIGNMENT");
+	}
+
+	foreach(lc, casts_of_base(twin->base, false))
+	{
+		OtherCast  *other = lfirst(lc);
+
+		create_open_cast(twin, other->type,
+						 other->context == COERCION_CODE_EXPLICIT ? "" : "AS ASSIGNMENT");
+		to_json |= other->type == JSONOID;
+	}
+
+	/* row_to_json and its kin look for this cast, else they quote numbers */
+	if (!to_json && twin->base != JSONOID && twin->base_form->typcategory != TYPCATEGORY_STRING)
+		create_open_cast(twin, JSONOID, "");
+}
+
+static const char *
+context_clause(char context)
+{
+	switch (context)
+	{
+		case COERCION_CODE_IMPLICIT:
+			return "AS IMPLICIT";
+		case COERCION_CODE_ASSIGNMENT:
+			return "AS ASSIGNMENT";
+		default:
+			return "";
+	}
+}
+
+/* The context of the cast between two bases; '\0' where there is none. */
+static char
+base_cast_context(Oid source, Oid target)
+{
+	HeapTuple	tuple;
+	char		context;
+
+	if (source == target)
+		return COERCION_CODE_ASSIGNMENT;
+	tuple = SearchSysCache2(CASTSOURCETARGET, ObjectIdGetDatum(source), ObjectIdGetDatum(target));
+	if (!HeapTupleIsValid(tuple))
+		return '\0';
+	context = ((Form_pg_cast) GETSTRUCT(tuple))->castcontext;
+	ReleaseSysCache(tuple);
+	return context;
+}
+
+/*
+ * Casts between twins mirror those between their bases, or a join with USING
+ * over two of them finds no common type.
+ */
+static void
+create_twin_casts(NewTwin *twin, const char *tag)
+{
+	List	   *others = NIL;
+	ListCell   *lc;
+	MemoryContext cxt = CurrentMemoryContext;
+
+	if (SPI_execute("SELECT t.oid FROM pg_catalog.pg_type t JOIN pg_catalog.pg_proc p ON p.oid = t.typinput "
+					"WHERE p.prosrc = 'cellenc_twin_in' ORDER BY 1", true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read pg_type");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		MemoryContext old = MemoryContextSwitchTo(cxt);
+
+		others = lappend_oid(others, DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i],
+																	SPI_tuptable->tupdesc, 1, &isnull)));
+		MemoryContextSwitchTo(old);
+	}
+
+	foreach(lc, others)
+	{
+		const CellencTwin *other = cellenc_twin_lookup(lfirst_oid(lc));
+		char		context;
+
+		if (!other || other->type == twin->type)
+			continue;
+		if ((context = base_cast_context(other->base, twin->base)) != '\0')
+			create_seal_cast(twin, tag, other->type, "cellenc_twin_convert", context_clause(context));
+		if ((context = base_cast_context(twin->base, other->base)) != '\0')
+		{
+			NewTwin		target = {0};
+
+			target.name = type_name(other->type);
+			create_seal_cast(&target, other->tag, twin->type, "cellenc_twin_convert",
+							 context_clause(context));
+		}
+	}
+}
+
+/*
+ * Operators
+ */
+
+typedef struct TwinOperator
+{
+	const char *name;
+	const char *function;		/* and the C symbol cellenc_twin_ + this */
+	const char *commutator;
+	const char *negator;
+	const char *selectivity;	/* "sel" and "joinsel" are appended */
+	int			strategy;		/* of btree; 0: in no operator class */
+} TwinOperator;
+
+static const TwinOperator operators[] = {
+	{"<", "lt", ">", ">=", "scalarlt", 1},
+	{"<=", "le", ">=", ">", "scalarle", 2},
+	{"=", "eq", "=", "<>", "eq", 3},
+	{">=", "ge", "<=", "<", "scalarge", 4},
+	{">", "gt", "<", "<=", "scalargt", 5},
+	{"<>", "ne", "<>", "=", "neq", 0}
+};
+
+static bool
+is_equality(const TwinOperator *op)
+{
+	return op->function[0] == 'e' || op->function[0] == 'n';
+}
+
+static bool
+base_is_leakproof(const NewTwin *twin, const TwinOperator *op)
+{
+	Oid			base_op = is_equality(op) ? twin->cache->eq_opr : twin->cache->lt_opr;
+
+	return OidIsValid(base_op) && get_func_leakproof(get_opcode(base_op));
+}
+
+/* The operators that take (left, right), of which one is the twin. */
+static void
+create_operators(const NewTwin *twin, const char *left, const char *right)
+{
+	bool		same = strcmp(left, right) == 0;
+
+	for (int i = 0; i < (int) lengthof(operators); i++)
+	{
+		const TwinOperator *op = &operators[i];
+
+		if (!is_equality(op) && !OidIsValid(twin->cache->cmp_proc))
+			continue;
+		run("CREATE FUNCTION cellenc.cellenc_%s(%s, %s) RETURNS boolean AS '$libdir/cellenc', 'cellenc_twin_%s' "
+			"LANGUAGE c STABLE STRICT PARALLEL SAFE COST %d%s",
+			op->function, left, right, op->function, FUNCTION_COST,
+			base_is_leakproof(twin, op) ? " LEAKPROOF" : "");
+		run("CREATE OPERATOR cellenc.%s (FUNCTION = cellenc.cellenc_%s, LEFTARG = %s, RIGHTARG = %s, "
+			"COMMUTATOR = OPERATOR(cellenc.%s), NEGATOR = OPERATOR(cellenc.%s), "
+			"RESTRICT = %ssel, JOIN = %sjoinsel%s%s)",
+			op->name, op->function, left, right, op->commutator, op->negator,
+			op->selectivity, op->selectivity,
+			op->strategy == 3 && OidIsValid(twin->cache->hash_proc) ? ", HASHES" : "",
+		/* merging needs a sort of the base in the same family, which has none */
+			op->strategy == 3 && same && OidIsValid(twin->cache->cmp_proc) ? ", MERGES" : "");
+	}
+	if (OidIsValid(twin->cache->cmp_proc))
+		run("CREATE FUNCTION cellenc.cellenc_cmp(%s, %s) RETURNS integer AS '$libdir/cellenc', 'cellenc_twin_cmp' "
+			"LANGUAGE c STABLE STRICT PARALLEL SAFE COST %d", left, right, FUNCTION_COST);
+}
+
+static void
+create_btree_class(const NewTwin *twin)
+{
+	char	   *class = pstrdup(quote_identifier(psprintf("%s_ops", twin->plain_name)));
+	const char *pairs[2][2] = {{twin->name, twin->base_name}, {twin->base_name, twin->name}};
+
+	run("CREATE OPERATOR CLASS cellenc.%s DEFAULT FOR TYPE %s USING btree AS "
+		"OPERATOR 1 cellenc.<, OPERATOR 2 cellenc.<=, OPERATOR 3 cellenc.=, OPERATOR 4 cellenc.>=, "
+		"OPERATOR 5 cellenc.>, FUNCTION 1 cellenc.cellenc_cmp(%s, %s)",
+		class, twin->name, twin->name, twin->name);
+	for (int i = 0; i < (int) lengthof(pairs); i++)
+	{
+		const char *l = pairs[i][0];
+		const char *r = pairs[i][1];
+
+		run("ALTER OPERATOR FAMILY cellenc.%s USING btree ADD "
+			"OPERATOR 1 cellenc.< (%s, %s), OPERATOR 2 cellenc.<= (%s, %s), OPERATOR 3 cellenc.= (%s, %s), "
+			"OPERATOR 4 cellenc.>= (%s, %s), OPERATOR 5 cellenc.> (%s, %s), "
+			"FUNCTION 1 (%s, %s) cellenc.cellenc_cmp(%s, %s)",
+			class, l, r, l, r, l, r, l, r, l, r, l, r, l, r);
+	}
+}
+
+/* The keyed hash of an argument type, unless another twin made it before. */
+static void
+create_hash_functions(const char *type)
+{
+	StringInfoData sql;
+	bool		exists;
+	bool		isnull;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT pg_catalog.to_regprocedure(%s) IS NOT NULL",
+					 quote_literal_cstr(psprintf("cellenc.cellenc_hash(%s)", type)));
+	if (SPI_execute(sql.data, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not look up a hash function");
+	exists = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	if (exists)
+		return;
+	run("CREATE FUNCTION cellenc.cellenc_hash(%s) RETURNS integer AS '$libdir/cellenc', 'cellenc_twin_hash' "
+		"LANGUAGE c STABLE STRICT PARALLEL SAFE COST %d", type, FUNCTION_COST);
+	run("CREATE FUNCTION cellenc.cellenc_hash_extended(%s, bigint) RETURNS bigint AS '$libdir/cellenc', 'cellenc_twin_hash_extended' "
+		"LANGUAGE c STABLE STRICT PARALLEL SAFE COST %d", type, FUNCTION_COST);
+}
+
+static void
+create_hash_class(const NewTwin *twin)
+{
+	char	   *class = pstrdup(quote_identifier(psprintf("%s_ops", twin->plain_name)));
+	const char *t = twin->name;
+	const char *b = twin->base_name;
+
+	create_hash_functions(t);
+	create_hash_functions(b);
+	run("CREATE OPERATOR CLASS cellenc.%s DEFAULT FOR TYPE %s USING hash AS OPERATOR 1 cellenc.=, "
+		"FUNCTION 1 cellenc.cellenc_hash(%s), FUNCTION 2 cellenc.cellenc_hash_extended(%s, bigint)",
+		class, t, t, t);
+	run("ALTER OPERATOR FAMILY cellenc.%s USING hash ADD "
+		"OPERATOR 1 cellenc.= (%s, %s), OPERATOR 1 cellenc.= (%s, %s), "
+		"FUNCTION 1 (%s, %s) cellenc.cellenc_hash(%s), "
+		"FUNCTION 2 (%s, %s) cellenc.cellenc_hash_extended(%s, bigint)",
+		class, t, b, b, t, b, b, b, b, b, b);
+}
+
+static void
+create_comparison(NewTwin *twin)
+{
+	twin->cache = lookup_type_cache(twin->base, TYPECACHE_EQ_OPR | TYPECACHE_LT_OPR |
+									TYPECACHE_CMP_PROC | TYPECACHE_HASH_PROC);
+	if (!OidIsValid(twin->cache->eq_opr))
+		return;
+
+	create_operators(twin, twin->name, twin->name);
+	create_operators(twin, twin->name, twin->base_name);
+	create_operators(twin, twin->base_name, twin->name);
+	if (OidIsValid(twin->cache->cmp_proc))
+		create_btree_class(twin);
+	if (OidIsValid(twin->cache->hash_proc))
+		create_hash_class(twin);
+}
+
+/* The new type's names, and the tag that it keeps for ever. */
+static const char *
+name_twin(NewTwin *twin, text *name)
+{
+	const char *tag;
+	Oid			in_types[] = {CSTRINGOID, OIDOID, INT4OID};
+
+	twin->namespace = QualifiedNameGetCreationNamespace(textToQualifiedNameList(name),
+														&twin->plain_name);
+	twin->name = pstrdup(quote_qualified_identifier(get_namespace_name(twin->namespace),
+													twin->plain_name));
+
+	/* the extension's own are called after their bases */
+	tag = creating_extension ? base_type_name(twin->base) : twin->plain_name;
+	if (strlen(tag) > CELLENC_TWIN_TAG_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_NAME_TOO_LONG),
+				 errmsg("name of encrypted type \"%s\" is too long", tag),
+				 errdetail("It can have at most %d bytes.", CELLENC_TWIN_TAG_MAX)));
+	if (SearchSysCacheExists2(TYPENAMENSP, CStringGetDatum(twin->plain_name),
+							  ObjectIdGetDatum(twin->namespace)))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("type \"%s\" already exists", twin->plain_name)));
+	if (SearchSysCacheExists3(PROCNAMEARGSNSP,
+							  CStringGetDatum(psprintf(CELLENC_IN_PREFIX "%s", tag)),
+							  PointerGetDatum(buildoidvector(in_types, lengthof(in_types))),
+							  ObjectIdGetDatum(get_namespace_oid("cellenc", false))))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("name \"%s\" belongs to another encrypted type", tag),
+				 errdetail("Encrypted values are bound to the name that their type was created with, whatever it is called now."),
+				 errhint("Choose another name.")));
+	return tag;
+}
+
+Datum
+cellenc_create_type(PG_FUNCTION_ARGS)
+{
+	NewTwin		twin = {0};
+	HeapTuple	tuple;
+	const char *tag;
+	int			nestlevel;
+
+	CELLENC_CHECK_PRELOAD();
+	if (!superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be superuser to create an encrypted type")));
+
+	twin.base = PG_GETARG_OID(1);
+	tuple = SearchSysCacheCopy1(TYPEOID, ObjectIdGetDatum(twin.base));
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("type with OID %u does not exist", twin.base)));
+	twin.base_form = (Form_pg_type) GETSTRUCT(tuple);
+	check_base(twin.base, twin.base_form);
+	twin.base_name = type_name(twin.base);
+	tag = name_twin(&twin, PG_GETARG_TEXT_PP(0));
+
+	/* names below are qualified; and no notices about shells */
+	nestlevel = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("client_min_messages", "warning", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to the SPI manager");
+
+	create_type(&twin, tag);
+	create_casts(&twin, tag);
+	create_twin_casts(&twin, tag);
+	create_comparison(&twin);
+
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "could not disconnect from the SPI manager");
+	AtEOXact_GUC(true, nestlevel);
+	PG_RETURN_OID(twin.type);
+}
