@@ -1,0 +1,232 @@
+/*-------------------------------------------------------------------------
+ *
+ * columns.c
+ *	  Where in this database twins are stored.
+ *
+ * Found by a scan of pg_attribute in C: SQL does not see everything (Citus
+ * hides its shards), and the search must not depend on what a user put in
+ * its way.  Touches walk, keycatalog, twin.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "columns.h"
+#include "compat.h"
+#include "keycatalog.h"
+#include "report.h"
+#include "rewriter.h"
+#include "twin.h"
+#include "walk.h"
+
+/* Called for every column that holds a twin, of a relation of any kind. */
+typedef void (*ColumnVisitor) (Form_pg_class class, Form_pg_attribute att, void *arg);
+
+typedef struct TypeEntry
+{
+	Oid			type;			/* hash key */
+	bool		contains;
+} TypeEntry;
+
+static bool
+type_contains_twin(HTAB *types, Oid type)
+{
+	bool		found;
+	TypeEntry  *entry = hash_search(types, &type, HASH_ENTER, &found);
+
+	if (!found)
+	{
+		entry->contains = false;
+		entry->contains = cellenc_walk_contains(type);
+	}
+	return entry->contains;
+}
+
+static void
+visit_columns(ColumnVisitor visitor, void *arg)
+{
+	Relation	rel = table_open(AttributeRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+	HASHCTL		ctl;
+	HTAB	   *types;
+
+	ctl.keysize = sizeof(Oid);
+	ctl.entrysize = sizeof(TypeEntry);
+	ctl.hcxt = CurrentMemoryContext;
+	types = hash_create("cellenc types", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_attribute att = (Form_pg_attribute) GETSTRUCT(tuple);
+		HeapTuple	class;
+
+		/* neither a twin nor what holds one is made by initdb */
+		if (att->attnum <= 0 || att->attisdropped || att->atttypid < FirstNormalObjectId ||
+			!type_contains_twin(types, att->atttypid))
+			continue;
+
+		class = SearchSysCache1(RELOID, ObjectIdGetDatum(att->attrelid));
+		if (!HeapTupleIsValid(class))
+			continue;			/* dropped meanwhile */
+		visitor((Form_pg_class) GETSTRUCT(class), att, arg);
+		ReleaseSysCache(class);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	hash_destroy(types);
+}
+
+/*
+ * Targets of a job
+ */
+
+typedef struct Targets
+{
+	const int32 *name_hashes;
+	int			nhashes;
+	List	   *relations;
+} Targets;
+
+/* A stored value is under the key of its column; -1 is a column without. */
+static bool
+may_hold_keys(CellencWalk *walk, const Targets *targets)
+{
+	ListCell   *cell;
+
+	foreach(cell, cellenc_walk_leaves(walk))
+	{
+		CellencLeaf *leaf = lfirst(cell);
+
+		if (leaf->typmod < 0)
+			return true;
+		for (int i = 0; i < targets->nhashes; i++)
+		{
+			if (targets->name_hashes[i] == CELLENC_TYPMOD_HASH(leaf->typmod))
+				return true;
+		}
+	}
+	return false;
+}
+
+static void
+collect_target(Form_pg_class class, Form_pg_attribute att, void *arg)
+{
+	Targets    *targets = arg;
+
+	if (!cellenc_rewriter_handles(class->relkind, class->relpersistence))
+		return;
+	if (may_hold_keys(cellenc_walk_plan(att->atttypid, att->atttypmod), targets))
+		targets->relations = lappend_oid(targets->relations, class->oid);
+}
+
+List *
+cellenc_columns_relations(const pg_uuid_t *keys, int nkeys)
+{
+	Targets		targets = {NULL, 0, NIL};
+	int32	   *hashes = palloc(nkeys * sizeof(int32));
+
+	for (int i = 0; i < nkeys; i++)
+	{
+		CellencKeyRow row;
+
+		if (cellenc_keycatalog_key_by_id(&keys[i], &row))
+			hashes[targets.nhashes++] = row.name_hash;
+	}
+	targets.name_hashes = hashes;
+	visit_columns(collect_target, &targets);
+
+	list_sort(targets.relations, list_oid_cmp);
+	list_deduplicate_oid(targets.relations);
+	return targets.relations;
+}
+
+/*
+ * View cellenc.columns
+ */
+
+static Datum
+key_name_datum(int32 typmod)
+{
+	CellencKeyRow row;
+
+	if (cellenc_keycatalog_key_by_hash(CELLENC_TYPMOD_HASH(typmod), &row))
+		return CStringGetTextDatum(row.name);
+	return CStringGetTextDatum(psprintf("#%08x", (unsigned int) CELLENC_TYPMOD_HASH(typmod)));
+}
+
+static const char *
+search_name(CellencSearch search)
+{
+	switch (search)
+	{
+		case CELLENC_SEARCH_NONE:
+			return "none";
+		case CELLENC_SEARCH_EQUALITY:
+			return "equality";
+		case CELLENC_SEARCH_ORDER:
+			return "order";
+	}
+	return "unknown";
+}
+
+/* One row for each different key and search within the column. */
+static void
+put_column(Form_pg_class class, Form_pg_attribute att, void *arg)
+{
+	ReturnSetInfo *rsinfo = arg;
+	List	   *seen = NIL;
+	ListCell   *cell;
+
+	/* composite types and views store nothing; indexes belong to a table */
+	if (class->relkind != RELKIND_RELATION && class->relkind != RELKIND_PARTITIONED_TABLE &&
+		class->relkind != RELKIND_MATVIEW && class->relkind != RELKIND_FOREIGN_TABLE)
+		return;
+
+	foreach(cell, cellenc_walk_leaves(cellenc_walk_plan(att->atttypid, att->atttypmod)))
+	{
+		CellencLeaf *leaf = lfirst(cell);
+		Datum		values[5];
+		bool		nulls[5] = {false};
+
+		if (list_member_int(seen, leaf->typmod))
+			continue;
+		seen = lappend_int(seen, leaf->typmod);
+
+		values[0] = ObjectIdGetDatum(class->oid);
+		values[1] = NameGetDatum(&att->attname);
+		values[2] = ObjectIdGetDatum(att->atttypid);
+		if (leaf->typmod >= 0)
+		{
+			values[3] = key_name_datum(leaf->typmod);
+			values[4] = CStringGetTextDatum(search_name(CELLENC_TYPMOD_SEARCH(leaf->typmod)));
+		}
+		else
+			nulls[3] = nulls[4] = true;
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+}
+
+PG_FUNCTION_INFO_V1(cellenc_columns_list);
+
+/* Rows of view cellenc.columns. */
+Datum
+cellenc_columns_list(PG_FUNCTION_ARGS)
+{
+	CELLENC_CHECK_PRELOAD();
+	InitMaterializedSRF(fcinfo, 0);
+	visit_columns(put_column, fcinfo->resultinfo);
+	return (Datum) 0;
+}

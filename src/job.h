@@ -1,0 +1,134 @@
+/*-------------------------------------------------------------------------
+ *
+ * job.h
+ *	  Jobs: their table, states, and the step that a worker repeats.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CELLENC_JOB_H
+#define CELLENC_JOB_H
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "utils/uuid.h"
+
+typedef enum CellencJobKind
+{
+	CELLENC_JOB_ROTATE,
+	CELLENC_JOB_REENCRYPT
+} CellencJobKind;
+
+/* A job's states, each with those that may follow. */
+typedef enum CellencJobState
+{
+	CELLENC_JOB_QUEUED,			/* waiting, paused, cancelled */
+	CELLENC_JOB_WAITING,		/* running, paused, failed, cancelled */
+	CELLENC_JOB_RUNNING,		/* waiting, paused, done, failed, cancelled */
+	CELLENC_JOB_PAUSED,			/* queued, cancelled */
+	CELLENC_JOB_DONE,			/* - */
+	CELLENC_JOB_FAILED,			/* - */
+	CELLENC_JOB_CANCELLED		/* - */
+} CellencJobState;
+
+/* What a job does next; a pass follows its barrier. */
+typedef enum CellencJobPhase
+{
+	CELLENC_PHASE_BARRIER,		/* pass */
+	CELLENC_PHASE_PASS			/* barrier */
+} CellencJobPhase;
+
+/* A row of cellenc.job.  A time of 0 and a NULL pointer are null. */
+typedef struct CellencJob
+{
+	int64		job;
+	CellencJobKind kind;
+	pg_uuid_t  *keys;
+	int			nkeys;
+	int32		version;		/* that values go to; 0: several keys */
+	CellencJobState state;		/* change it by cellenc_job_set_state() only */
+	CellencJobPhase phase;
+	int32		pass;			/* from 1 */
+	char	   *waiting_for;
+	TimestampTz waiting_since;
+
+	/* position: relations go by ascending oid */
+	Oid			relation;		/* InvalidOid before the first of the pass */
+	Oid			relation_file;	/* its relfilenode when it was begun */
+	int64		next_block;
+	int64		end_block;		/* rows beyond are left to the next pass */
+
+	/* counters of this pass */
+	int64		found;			/* rows with stale values */
+	int64		bad_values;		/* values that could not be opened */
+	int32		relations_done;
+	int32		relations_total;
+	int64		blocks_done;
+	int64		blocks_total;
+	int64		pass_ms;		/* time worked */
+
+	/* of the job */
+	int64		values_done;
+	int64		worked_ms;
+	TimestampTz started_at;
+	TimestampTz finished_at;
+	char	   *error;
+
+	TransactionId writer;		/* who wrote the row that was loaded */
+} CellencJob;
+
+/* What a step came to. */
+typedef enum CellencStep
+{
+	CELLENC_STEP_CONTINUE,		/* there is more to do at once */
+	CELLENC_STEP_WAIT,			/* nothing to do at the moment */
+	CELLENC_STEP_RETRY,			/* an error that may go away */
+	CELLENC_STEP_DONE,
+	CELLENC_STEP_FAILED			/* or cancelled */
+} CellencStep;
+
+/*
+ * Queue a job that re-encrypts every value under older versions of the key
+ * (its UUID), now at version; it starts when the transaction commits, and is
+ * gone when it rolls back.  Returns the job's number.
+ */
+extern int64 cellenc_job_queue(CellencJobKind kind, const pg_uuid_t *key, int32 version);
+
+/* The committed row of a job, palloc'd parts included; false: there is none. */
+extern bool cellenc_job_load(int64 number, CellencJob *job);
+
+/* Numbers (palloc'd int64) of the jobs that have not ended, in order. */
+extern List *cellenc_job_unfinished(void);
+
+/*
+ * Become the one who changes jobs of this database, until the end of the
+ * transaction; false where somebody else is and wait is not set.  Needed for
+ * every change of an existing row.
+ */
+extern bool cellenc_job_lock(bool wait);
+
+/* Write a row back, under cellenc_job_lock. */
+extern void cellenc_job_save(const CellencJob *job);
+
+/* The one place where a job's state changes; the caller saves the row. */
+extern void cellenc_job_set_state(CellencJob *job, CellencJobState state);
+
+/* State waiting, and what for; since is the start of that, 0 if it has none. */
+extern void cellenc_job_wait_for(CellencJob *job, const char *what, TimestampTz since);
+
+extern bool cellenc_job_has_ended(const CellencJob *job);
+
+/*
+ * Do one small piece of a job: look at its barrier, treat a batch of rows, or
+ * begin or close a pass.  Neither starts nor commits the transaction, which
+ * must be READ COMMITTED, and never sleeps.  An ERROR that the work raised is
+ * kept in the job's row and not thrown, unless it is a cancel.
+ */
+extern CellencStep cellenc_job_step(int64 number);
+
+/* Only from cellenc_job_init. */
+extern void cellenc_job_step_init(void);
+
+/* Only from _PG_init: launcher, shared memory, transaction callbacks. */
+extern void cellenc_job_init(void);
+
+#endif							/* CELLENC_JOB_H */

@@ -1,0 +1,364 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.c
+ *	  Runs the jobs of one database, step by step, until none is left.
+ *
+ * Each step is a transaction of its own.  Of the jobs that do not wait, the
+ * oldest goes first.  The worker sleeps outside of transactions only, and
+ * leaves at once when somebody wants to drop or copy the database.
+ *
+ * It runs as the bootstrap superuser, whose settings and the database's it
+ * overrides.  It exits with an ERROR when a step itself fails; the launcher
+ * starts another one after a pause.
+ *
+ * Touches job, keycatalog, guc.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/twophase.h"
+#include "access/xact.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lock.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "guc.h"
+#include "job.h"
+#include "keycatalog.h"
+#include "worker.h"
+
+/* Pauses of a job that waits, or failed: doubled from the first to the last. */
+#define MIN_PAUSE_MS 10
+#define MAX_PAUSE_MS 1000
+#define MIN_RETRY_MS 100
+#define MAX_RETRY_MS 30000
+
+/* The longest sleep: what else may want the worker is looked at so often. */
+#define MAX_SLEEP_MS 1000
+
+/* The list of jobs is read again after this time; a new one can wait so long. */
+#define LIST_AGE_MS 1000
+
+typedef struct WorkerJob
+{
+	int64		number;
+	long		pause;			/* the last one, in ms */
+	TimestampTz not_before;		/* when it is looked at again */
+} WorkerJob;
+
+static List *jobs = NIL;
+static TimestampTz jobs_read_at = 0;
+
+typedef struct Setting
+{
+	const char *name;
+	const char *value;
+} Setting;
+
+static const Setting overrides[] = {
+	{"application_name", "cellenc worker"},
+	{"search_path", ""},
+	{"row_security", "off"},
+	{"statement_timeout", "0"},
+	{"transaction_timeout", "0"},	/* 17 */
+	{"idle_in_transaction_session_timeout", "0"},
+	{"idle_session_timeout", "0"},
+	{"lock_timeout", "5s"},
+	{"deadlock_timeout", "50ms"},	/* the victim is we, not a user */
+	{"default_transaction_isolation", "read committed"},
+	{"default_transaction_read_only", "off"},
+	{"default_transaction_deferrable", "off"},
+	{"session_replication_role", "origin"},
+	{"synchronous_commit", "off"},	/* on again for the end of a job */
+	{"client_min_messages", "warning"},
+	{"zero_damaged_pages", "off"},
+	{"ignore_checksum_failure", "off"},
+	{"jit", "off"}
+};
+
+static void
+override_settings(void)
+{
+	for (size_t i = 0; i < lengthof(overrides); i++)
+	{
+		if (GetConfigOption(overrides[i].name, true, false))
+			SetConfigOption(overrides[i].name, overrides[i].value, PGC_SUSET, PGC_S_OVERRIDE);
+	}
+}
+
+/*
+ * Transactions
+ */
+
+static void
+begin_transaction(void)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+static void
+end_transaction(void)
+{
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	pgstat_report_stat(false);
+}
+
+/*
+ * Does somebody drop, rename or copy the database?  He holds a lock on it
+ * that keeps new sessions out, and gives up after 5 seconds if we stay.
+ */
+static bool
+database_is_wanted(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
+	if (LockAcquire(&tag, RowExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return true;
+	LockRelease(&tag, RowExclusiveLock, false);
+	return false;
+}
+
+/* Is the extension here, in this library's version? */
+static bool
+extension_fits(void)
+{
+	Relation	rel;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+	bool		fits = false;
+
+	if (!OidIsValid(cellenc_keycatalog_table(CELLENC_TABLE_JOB, true)))
+		return false;
+
+	rel = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
+				CStringGetDatum("cellenc"));
+	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		version = heap_getattr(tuple, Anum_pg_extension_extversion,
+										   RelationGetDescr(rel), &isnull);
+
+		fits = !isnull && strcmp(TextDatumGetCString(version), CELLENC_VERSION) == 0;
+		if (!fits)
+			ereport(LOG,
+					(errmsg("jobs do not run: extension \"cellenc\" has another version than its library"),
+					 errhint("Use ALTER EXTENSION cellenc UPDATE.")));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return fits;
+}
+
+/*
+ * May a prepared transaction have queued a job?  Nobody tells us of its
+ * commit, so the launcher has to look again.
+ */
+static bool
+prepared_transaction_left(void)
+{
+	LOCKTAG		tag;
+	VirtualTransactionId *holders;
+	int			count;
+	bool		more;
+
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, cellenc_keycatalog_table(CELLENC_TABLE_JOB, false));
+	holders = GetLockConflicts(&tag, ShareLock, &count);
+	for (int i = 0; i < count; i++)
+	{
+		if (VirtualTransactionIdIsRecoveredPreparedXact(holders[i]) ||
+			TransactionIdIsValid(TwoPhaseGetXidByVirtualXID(holders[i], &more)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Jobs
+ */
+
+/* Read the list again, keeping the pauses of those that were on it. */
+static void
+read_jobs(void)
+{
+	List	   *old = jobs;
+	ListCell   *cell;
+	MemoryContext oldcxt;
+
+	jobs = NIL;
+	foreach(cell, cellenc_job_unfinished())
+	{
+		int64		number = *(int64 *) lfirst(cell);
+		WorkerJob  *job;
+		ListCell   *oldcell;
+
+		oldcxt = MemoryContextSwitchTo(TopMemoryContext);
+		job = palloc0(sizeof(WorkerJob));
+		job->number = number;
+		foreach(oldcell, old)
+		{
+			if (((WorkerJob *) lfirst(oldcell))->number == number)
+				*job = *(WorkerJob *) lfirst(oldcell);
+		}
+		jobs = lappend(jobs, job);
+		MemoryContextSwitchTo(oldcxt);
+	}
+	list_free_deep(old);
+	jobs_read_at = GetCurrentTimestamp();
+}
+
+/* The oldest job that does not wait; else NULL, and *sleep tells for how long. */
+static WorkerJob *
+choose_job(long *sleep)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	long		shortest = MAX_SLEEP_MS;
+	ListCell   *cell;
+
+	*sleep = 0;
+	foreach(cell, jobs)
+	{
+		WorkerJob  *job = lfirst(cell);
+		long		wait = TimestampDifferenceMilliseconds(now, job->not_before);
+
+		if (wait == 0)
+			return job;
+		shortest = Min(shortest, wait);
+	}
+	*sleep = shortest;
+	return NULL;
+}
+
+static void
+pause_job(WorkerJob *job, long shortest, long longest)
+{
+	job->pause = Min(Max(job->pause * 2, shortest), longest);
+	job->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), job->pause);
+}
+
+static void
+step_job(WorkerJob *job)
+{
+	char		activity[64];
+
+	snprintf(activity, sizeof(activity), "cellenc job " INT64_FORMAT, job->number);
+	pgstat_report_activity(STATE_RUNNING, activity);
+
+	switch (cellenc_job_step(job->number))
+	{
+		case CELLENC_STEP_CONTINUE:
+			job->pause = 0;
+			break;
+		case CELLENC_STEP_WAIT:
+			pause_job(job, MIN_PAUSE_MS, MAX_PAUSE_MS);
+			break;
+		case CELLENC_STEP_RETRY:
+			pause_job(job, MIN_RETRY_MS, MAX_RETRY_MS);
+			break;
+		case CELLENC_STEP_DONE:
+		case CELLENC_STEP_FAILED:
+			jobs_read_at = 0;
+			break;
+	}
+}
+
+/*
+ * One turn: a step, or nothing where every job waits.  False where the worker
+ * has to end; *finished tells whether nothing is left.
+ */
+static bool
+run_turn(long *sleep, bool *finished)
+{
+	WorkerJob  *job = NULL;
+	bool		go_on = true;
+
+	*sleep = 0;
+	*finished = false;
+	begin_transaction();
+	if (cellenc_guc_job_workers == 0 || database_is_wanted())
+		go_on = false;
+	else if (!extension_fits())
+	{
+		*finished = true;
+		go_on = false;
+	}
+	else
+	{
+		if (TimestampDifferenceExceeds(jobs_read_at, GetCurrentTimestamp(), LIST_AGE_MS))
+			read_jobs();
+		if (jobs == NIL)
+		{
+			*finished = !prepared_transaction_left();
+			go_on = false;
+		}
+		else
+			job = choose_job(sleep);
+		if (job)
+			step_job(job);
+	}
+	end_transaction();
+	pgstat_report_activity(STATE_IDLE, NULL);
+	return go_on;
+}
+
+void
+cellenc_worker_main(Datum arg)
+{
+	Oid			database;
+	bool		finished;
+	long		sleep;
+
+	memcpy(&database, MyBgworkerEntry->bgw_extra, sizeof(Oid));
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+
+	/* without a role: the bootstrap superuser, even where that may not log in */
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+	override_settings();
+
+	while (run_turn(&sleep, &finished))
+	{
+		if (sleep > 0)
+			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+							 sleep, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+	}
+
+	if (finished)
+		cellenc_launcher_report_finished(DatumGetInt32(arg));
+	proc_exit(0);
+}
