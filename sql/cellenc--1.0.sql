@@ -75,16 +75,15 @@ CREATE TABLE cellenc.key_grant (
 ) WITH (user_catalog_table = true);
 
 CREATE TABLE cellenc.event (
-	id bigint GENERATED ALWAYS AS IDENTITY,
 	at timestamptz NOT NULL,
 	role text COLLATE "C" NOT NULL,
 	client text,
 	action text NOT NULL,
 	key text,
 	version integer,
-	detail text,
-	CONSTRAINT event_pkey PRIMARY KEY (id)
+	detail text
 );
+CREATE INDEX event_at_idx ON cellenc.event (at);
 
 --
 -- The key tables change by C functions only.  Restores and repairs by a
@@ -152,7 +151,6 @@ SELECT pg_catalog.pg_extension_config_dump('cellenc.key_wrap', 'WHERE purpose <>
 SELECT pg_catalog.pg_extension_config_dump('cellenc.search_key', '');
 SELECT pg_catalog.pg_extension_config_dump('cellenc.key_grant', '');
 SELECT pg_catalog.pg_extension_config_dump('cellenc.event', '');
-SELECT pg_catalog.pg_extension_config_dump('cellenc.event_id_seq', '');
 
 --
 -- Management of keys

@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 
 #include "compat.h"
 #include "keycatalog.h"
@@ -172,6 +173,19 @@ compare_grant(TriggerData *trigdata)
 }
 
 static Restored
+compare_event(TriggerData *trigdata)
+{
+	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
+	bool		isnull;
+	Datum		key = heap_getattr(trigdata->tg_trigtuple, SPI_fnumber(desc, "key"), desc, &isnull);
+
+	return cellenc_keycatalog_has_event(DatumGetTimestampTz(field(trigdata, "at")),
+										TextDatumGetCString(field(trigdata, "action")),
+										isnull ? NULL : TextDatumGetCString(key))
+		? RESTORED_KNOWN : RESTORED_NEW;
+}
+
+static Restored
 compare_row(TriggerData *trigdata)
 {
 	Oid			relid = RelationGetRelid(trigdata->tg_relation);
@@ -188,7 +202,9 @@ compare_row(TriggerData *trigdata)
 		return compare_search_key(trigdata);
 	if (relid == cellenc_keycatalog_table(CELLENC_TABLE_KEY_GRANT, false))
 		return compare_grant(trigdata);
-	return RESTORED_NEW;		/* events and jobs */
+	if (relid == cellenc_keycatalog_table(CELLENC_TABLE_EVENT, false))
+		return compare_event(trigdata);
+	return RESTORED_NEW;		/* jobs */
 }
 
 Datum
@@ -203,6 +219,16 @@ cellenc_catalog_trigger(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("cellenc_catalog_trigger must be called by a BEFORE trigger")));
 	event = trigdata->tg_event;
+
+	/*
+	 * Nobody needs to empty these tables at once, and logical apply would pass
+	 * it on: a statement trigger cannot skip the statement, only refuse it.
+	 */
+	if (TRIGGER_FIRED_BY_TRUNCATE(event))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot truncate table \"%s\"", RelationGetRelationName(trigdata->tg_relation)),
+				 errdetail("The tables of cellenc are changed by its functions only.")));
 
 	/* FOR ALL TABLES publishes these tables too; the subscriber has its own keys */
 	if (IsLogicalWorker() && TRIGGER_FIRED_FOR_ROW(event))

@@ -74,4 +74,14 @@ cellenc_table_tuple_update(Relation rel, ItemPointer otid, TupleTableSlot *slot,
 #define cellenc_compat_stats_target(stats) ((stats)->attr->attstattarget)
 #endif
 
+/* 16 moved the macros of varlena out of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 18 has a specifier in place of the attribute. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 #endif							/* CELLENC_COMPAT_H */

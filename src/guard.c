@@ -35,6 +35,8 @@
 
 static object_access_hook_type prev_object_access_hook = NULL;
 
+static void check_attributes(Oid relid, AttrNumber attnum);
+
 static void
 refuse_without_key(const char *what, const char *name, Oid twin)
 {
@@ -45,8 +47,8 @@ refuse_without_key(const char *what, const char *name, Oid twin)
 }
 
 /*
- * Refuse a type that would store values without a key.  Domains and composite
- * types were checked when they were made.
+ * Refuse a type that would store values without a key.  A domain was checked
+ * when it was made; so was a composite type, but not the row type of a view.
  */
 static void
 check_type(const char *what, const char *name, Oid type, int32 typmod)
@@ -61,6 +63,8 @@ check_type(const char *what, const char *name, Oid type, int32 typmod)
 		if (typmod < 0)
 			refuse_without_key(what, name, type);
 	}
+	else if (OidIsValid(inner = get_typ_typrelid(getBaseType(type))))
+		check_attributes(inner, 0);
 	else if (OidIsValid(inner = get_range_subtype(type)) && cellenc_twin_is(getBaseType(inner)))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -92,11 +96,6 @@ relation_kind(Oid relid)
 static void
 check_columns(Oid relid, AttrNumber attnum)
 {
-	Relation	rel;
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
 	switch (relation_kind(relid))
 	{
 		case RELKIND_RELATION:
@@ -108,6 +107,16 @@ check_columns(Oid relid, AttrNumber attnum)
 		default:
 			return;
 	}
+	check_attributes(relid, attnum);
+}
+
+static void
+check_attributes(Oid relid, AttrNumber attnum)
+{
+	Relation	rel;
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
 
 	rel = table_open(AttributeRelationId, AccessShareLock);
 	ScanKeyInit(&keys[0], Anum_pg_attribute_attrelid, BTEqualStrategyNumber, F_OIDEQ,

@@ -21,7 +21,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "commands/extension.h"
-#include "commands/sequence.h"
 #include "libpq/libpq-be.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -75,7 +74,7 @@ enum
 
 enum
 {
-	EVENT_ID = 1, EVENT_AT, EVENT_ROLE, EVENT_CLIENT, EVENT_ACTION, EVENT_KEY, EVENT_VERSION,
+	EVENT_AT = 1, EVENT_ROLE, EVENT_CLIENT, EVENT_ACTION, EVENT_KEY, EVENT_VERSION,
 	EVENT_DETAIL, EVENT_NATTS = EVENT_DETAIL
 };
 
@@ -91,6 +90,7 @@ typedef enum CatalogIndex
 	INDEX_WRAP,
 	INDEX_SEARCH_KEY_ID,
 	INDEX_GRANT,
+	INDEX_EVENT,
 	INDEX_COUNT
 } CatalogIndex;
 
@@ -116,7 +116,8 @@ static const char *const index_names[INDEX_COUNT] = {
 	[INDEX_VERSION_KEY] = "key_version_key_version_key",
 	[INDEX_WRAP] = "key_wrap_pkey",
 	[INDEX_SEARCH_KEY_ID] = "search_key_pkey",
-	[INDEX_GRANT] = "key_grant_pkey"
+	[INDEX_GRANT] = "key_grant_pkey",
+	[INDEX_EVENT] = "event_at_idx"
 };
 
 static const char *const state_names[] = {
@@ -193,6 +194,8 @@ cellenc_keycatalog_reset(void)
 void
 cellenc_keycatalog_lock(void)
 {
+	PreventCommandIfReadOnly("a change of keys");
+	PreventCommandDuringRecovery("a change of keys");
 	LockRelationOid(cellenc_keycatalog_table(CELLENC_TABLE_KEY, false), ShareRowExclusiveLock);
 }
 
@@ -804,6 +807,36 @@ cellenc_keycatalog_delete_grant(const pg_uuid_t *key, const CellencGrantRow *row
 	return found;
 }
 
+typedef struct SoughtEvent
+{
+	const char *action;
+	const char *key;			/* NULL: none */
+	bool		found;
+} SoughtEvent;
+
+static bool
+compare_event(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	SoughtEvent *sought = arg;
+	bool		isnull;
+	Datum		key = heap_getattr(tuple, EVENT_KEY, desc, &isnull);
+
+	sought->found = strcmp(TextDatumGetCString(column(tuple, desc, EVENT_ACTION)), sought->action) == 0 &&
+		(sought->key ? !isnull && strcmp(TextDatumGetCString(key), sought->key) == 0 : isnull);
+	return !sought->found;
+}
+
+bool
+cellenc_keycatalog_has_event(TimestampTz at, const char *action, const char *key)
+{
+	SoughtEvent sought = {action, key, false};
+	ScanKeyData skey;
+
+	ScanKeyInit(&skey, EVENT_AT, BTEqualStrategyNumber, F_TIMESTAMPTZ_EQ, TimestampTzGetDatum(at));
+	scan(CELLENC_TABLE_EVENT, INDEX_EVENT, &skey, 1, compare_event, &sought);
+	return sought.found;
+}
+
 void
 cellenc_keycatalog_event(const char *action, const char *key, int32 version, const char *detail)
 {
@@ -811,7 +844,6 @@ cellenc_keycatalog_event(const char *action, const char *key, int32 version, con
 	bool		nulls[EVENT_NATTS] = {false};
 	const char *client = MyProcPort ? MyProcPort->remote_host : NULL;
 
-	values[EVENT_ID - 1] = Int64GetDatum(nextval_internal(relation_by_name("event_id_seq", false), false));
 	values[EVENT_AT - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
 	values[EVENT_ROLE - 1] = current_role_name();
 	nulls[EVENT_CLIENT - 1] = client == NULL;

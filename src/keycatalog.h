@@ -146,6 +146,9 @@ extern bool cellenc_keycatalog_delete_grant(const pg_uuid_t *key, const CellencG
 extern void cellenc_keycatalog_event(const char *action, const char *key, int32 version,
 									 const char *detail);
 
+/* Is an event of this time, action and key (NULL: none) recorded already? */
+extern bool cellenc_keycatalog_has_event(TimestampTz at, const char *action, const char *key);
+
 extern const char *cellenc_keycatalog_state_name(CellencVersionState state);
 extern const char *cellenc_keycatalog_privilege_name(int privilege);
 

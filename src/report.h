@@ -10,10 +10,11 @@
 #ifndef CELLENC_REPORT_H
 #define CELLENC_REPORT_H
 
+#include "compat.h"
 #include "status.h"
 
 /* ERROR for a status other than CELLENC_OK that no caller can word better. */
-extern void cellenc_report_status(CellencStatus status) pg_attribute_noreturn();
+pg_noreturn extern void cellenc_report_status(CellencStatus status);
 
 /* ERROR unless the library was loaded by shared_preload_libraries. */
 extern void cellenc_report_require_preload(void);

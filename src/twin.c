@@ -17,6 +17,7 @@
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/hsearch.h"
@@ -158,6 +159,14 @@ fill_twin(CellencTwin *twin, Oid type, const char *tag)
 	HeapTuple	tuple;
 	Form_pg_type form;
 
+	/* pg_upgrade makes defaults of domains before casts, and opens nothing */
+	if (!OidIsValid(base) && IsBinaryUpgrade)
+	{
+		memset(twin, 0, sizeof(CellencTwin));
+		twin->type = type;
+		strlcpy(twin->tag, tag, sizeof(twin->tag));
+		return;
+	}
 	if (!OidIsValid(base))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),

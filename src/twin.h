@@ -67,6 +67,14 @@ extern const CellencTwin *cellenc_twin_of_result(FmgrInfo *flinfo);
 extern const CellencTwin *cellenc_twin_of_argument(FmgrInfo *flinfo);
 
 /*
+ * Is this text, which is about to become a value, a sealed one?  Refused where
+ * cellenc.input does not allow that.  And the value of such a text, under
+ * typmod.
+ */
+extern bool cellenc_twin_reads_sealed(const char *str, int len);
+extern Datum cellenc_twin_parse_sealed(const CellencTwin *twin, const char *str, int len, int32 typmod);
+
+/*
  * Is type a twin?  Cheaper than a look-up: reads pg_type and pg_proc only, so
  * it also works before the twin's casts exist.
  */

@@ -11,8 +11,11 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
 #include "parser/parse_coerce.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 #include "codec.h"
@@ -46,6 +49,26 @@ typedef struct CastState
 	BaseCast	cast;
 } CastState;
 
+/*
+ * to_json() in the place of a cast: most types have none to json, but the
+ * functions that make JSON of rows look for one.  It is polymorphic, so it
+ * has to be told what it is called with.
+ */
+static void
+prepare_to_json(BaseCast *cast, Oid source, MemoryContext cxt)
+{
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	Const	   *arg = makeNullConst(source, -1, InvalidOid);
+
+	fmgr_info_cxt(F_TO_JSON, &cast->func, cxt);
+	fmgr_info_set_expr((Node *) makeFuncExpr(F_TO_JSON, JSONOID, list_make1(arg),
+											 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL),
+					   &cast->func);
+	cast->path = COERCION_PATH_FUNC;
+	cast->nargs = 1;
+	MemoryContextSwitchTo(old);
+}
+
 static void
 prepare_cast(BaseCast *cast, Oid source, Oid target, MemoryContext cxt)
 {
@@ -69,6 +92,11 @@ prepare_cast(BaseCast *cast, Oid source, Oid target, MemoryContext cxt)
 			fmgr_info_cxt(funcid, &cast->in, cxt);
 			break;
 		default:
+			if (target == JSONOID)
+			{
+				prepare_to_json(cast, source, cxt);
+				break;
+			}
 			ereport(ERROR,
 					(errcode(ERRCODE_CANNOT_COERCE),
 					 errmsg("cannot cast type %s to %s",
@@ -147,13 +175,27 @@ cellenc_twin_apply(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(cellenc_codec_apply(twin, PG_GETARG_DATUM(0), PG_GETARG_INT32(1)));
 }
 
-/* base → twin */
+/*
+ * base → twin.  Text is where a sealed value could slip in and be sealed
+ * again, so it is looked at here as in the input function.
+ */
 Datum
 cellenc_twin_seal(PG_FUNCTION_ARGS)
 {
 	const CellencTwin *twin = cellenc_twin_of_result(fcinfo->flinfo);
+	Datum		base = PG_GETARG_DATUM(0);
+	int32		typmod = PG_GETARG_INT32(1);
 
-	PG_RETURN_DATUM(cellenc_codec_make(twin, PG_GETARG_DATUM(0), PG_GETARG_INT32(1)));
+	if (twin->base == TEXTOID || twin->base == VARCHAROID)
+	{
+		text	   *str = DatumGetTextPP(base);
+
+		if (unlikely(cellenc_twin_reads_sealed(VARDATA_ANY(str), VARSIZE_ANY_EXHDR(str))))
+			PG_RETURN_DATUM(cellenc_twin_parse_sealed(twin, VARDATA_ANY(str),
+													  VARSIZE_ANY_EXHDR(str), typmod));
+		base = PointerGetDatum(str);
+	}
+	PG_RETURN_DATUM(cellenc_codec_make(twin, base, typmod));
 }
 
 /* another ordinary type → twin, through the base */

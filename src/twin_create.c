@@ -461,6 +461,8 @@ create_btree_class(const NewTwin *twin)
 	char	   *class = pstrdup(quote_identifier(psprintf("%s_ops", twin->plain_name)));
 	const char *pairs[2][2] = {{twin->name, twin->base_name}, {twin->base_name, twin->name}};
 
+	/* DROP TYPE leaves the family of a type of this name behind, empty or not */
+	run("DROP OPERATOR FAMILY IF EXISTS cellenc.%s USING btree", class);
 	run("CREATE OPERATOR CLASS cellenc.%s DEFAULT FOR TYPE %s USING btree AS "
 		"OPERATOR 1 cellenc.<, OPERATOR 2 cellenc.<=, OPERATOR 3 cellenc.=, OPERATOR 4 cellenc.>=, "
 		"OPERATOR 5 cellenc.>, FUNCTION 1 cellenc.cellenc_cmp(%s, %s)",
@@ -507,6 +509,7 @@ create_hash_class(const NewTwin *twin)
 	const char *t = twin->name;
 	const char *b = twin->base_name;
 
+	run("DROP OPERATOR FAMILY IF EXISTS cellenc.%s USING hash", class);
 	create_hash_functions(t);
 	create_hash_functions(b);
 	run("CREATE OPERATOR CLASS cellenc.%s DEFAULT FOR TYPE %s USING hash AS OPERATOR 1 cellenc.=, "

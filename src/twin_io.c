@@ -57,8 +57,8 @@ report_bad_sealed_text(void)
  * one that is not is accepted after the check of the form alone, because a
  * dump may bring rows before keys.
  */
-static Datum
-parse_sealed_text(const CellencTwin *twin, const char *str, int len, int32 typmod)
+Datum
+cellenc_twin_parse_sealed(const CellencTwin *twin, const char *str, int len, int32 typmod)
 {
 	int			size;
 	struct varlena *value;
@@ -125,9 +125,9 @@ prints_sealed(Datum value)
 	return !version || !version->key->literal;
 }
 
-/* Is this text sealed and allowed to be?  Refused where it is not allowed. */
-static bool
-reads_sealed(const char *str, int len)
+
+bool
+cellenc_twin_reads_sealed(const char *str, int len)
 {
 	if (likely(!is_sealed_text(str, len)))
 	{
@@ -231,8 +231,8 @@ cellenc_twin_in(PG_FUNCTION_ARGS)
 	int32		typmod = PG_GETARG_INT32(2);
 	const CellencTwin *twin = cellenc_twin_of_result(fcinfo->flinfo);
 
-	if (unlikely(reads_sealed(str, strlen(str))))
-		return parse_sealed_text(twin, str, strlen(str), typmod);
+	if (unlikely(cellenc_twin_reads_sealed(str, strlen(str))))
+		return cellenc_twin_parse_sealed(twin, str, strlen(str), typmod);
 	return cellenc_codec_make(twin, base_input(twin, str), typmod);
 }
 
@@ -257,10 +257,10 @@ cellenc_twin_recv(PG_FUNCTION_ARGS)
 	char	   *rest = buf->data + buf->cursor;
 	int			len = buf->len - buf->cursor;
 
-	if (unlikely(reads_sealed(rest, len)))
+	if (unlikely(cellenc_twin_reads_sealed(rest, len)))
 	{
 		buf->cursor = buf->len;
-		return parse_sealed_text(twin, rest, len, typmod);
+		return cellenc_twin_parse_sealed(twin, rest, len, typmod);
 	}
 	return cellenc_codec_make(twin, base_receive(twin, buf), typmod);
 }
