@@ -68,11 +68,6 @@ CREATE INDEX ON statistics_t (upper(none));
 CREATE INDEX ON statistics_t (id) WHERE none = 'secret1';
 \echo :LAST_ERROR_SQLSTATE
 \set VERBOSITY default
--- extended statistics of such expressions neither
-\set VERBOSITY sqlstate
-CREATE STATISTICS statistics_ext ON (upper(none)) FROM statistics_t;
-CREATE STATISTICS statistics_ext2 ON id, (ord + 1) FROM statistics_t;
-\set VERBOSITY default
 
 SET client_min_messages = warning;
 DROP TABLE statistics_t, statistics_p, statistics_empty;

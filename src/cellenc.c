@@ -19,6 +19,7 @@
 #include "keyring.h"
 #include "masterkey.h"
 #include "nonce.h"
+#include "plan.h"
 #include "report.h"
 #include "twin.h"
 
@@ -51,6 +52,7 @@ _PG_init(void)
 	cellenc_twin_init();
 	cellenc_codec_init();
 	cellenc_guard_init();
+	cellenc_plan_init();
 	cellenc_job_init();
 	cellenc_preloaded = true;
 }

@@ -16,10 +16,12 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "parser/parse_func.h"
@@ -32,6 +34,7 @@
 #include "compat.h"
 #include "guard.h"
 #include "twin.h"
+#include "walk.h"
 
 static object_access_hook_type prev_object_access_hook = NULL;
 
@@ -92,6 +95,59 @@ relation_kind(Oid relid)
 	return kind;
 }
 
+/* A copy of a type's row as this command left it; NULL where there is none. */
+static HeapTuple
+read_type(Oid type)
+{
+	Relation	rel = table_open(TypeRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_type_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(type));
+	scan = systable_beginscan(rel, TypeOidIndexId, true, SnapshotSelf, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		tuple = heap_copytuple(tuple);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return tuple;
+}
+
+/*
+ * Core's analyze functions for arrays and composites would store values, and
+ * open them to compare.  There is no DDL to choose another one for such a
+ * type, so its row is changed when a column of it comes to be.
+ */
+static void
+set_analyze(Oid type)
+{
+	Oid			argtypes[] = {INTERNALOID};
+	Oid			func = LookupFuncName(list_make2(makeString("cellenc"), makeString("cellenc_array_analyze")),
+									  1, argtypes, true);
+	HeapTuple	tuple = read_type(type);
+	Relation	rel;
+	ObjectAddress depender;
+	ObjectAddress referenced;
+
+	if (!OidIsValid(func) || !HeapTupleIsValid(tuple) ||
+		((Form_pg_type) GETSTRUCT(tuple))->typanalyze == func)
+		return;
+
+	rel = table_open(TypeRelationId, RowExclusiveLock);
+	((Form_pg_type) GETSTRUCT(tuple))->typanalyze = func;
+	CatalogTupleUpdate(rel, &tuple->t_self, tuple);
+	table_close(rel, RowExclusiveLock);
+
+	/* a true array type goes with its element type, which depends on us */
+	if (!OidIsValid(get_element_type(type)))
+	{
+		ObjectAddressSet(depender, TypeRelationId, type);
+		ObjectAddressSet(referenced, ProcedureRelationId, func);
+		recordDependencyOn(&depender, &referenced, DEPENDENCY_NORMAL);
+	}
+}
+
 /* attnum 0: all columns. */
 static void
 check_columns(Oid relid, AttrNumber attnum)
@@ -129,60 +185,21 @@ check_attributes(Oid relid, AttrNumber attnum)
 	{
 		Form_pg_attribute att = (Form_pg_attribute) GETSTRUCT(tuple);
 
-		if (att->attnum > 0 && !att->attisdropped)
+		if (att->attnum <= 0 || att->attisdropped)
+			continue;
+		if (!IsBinaryUpgrade)
 			check_type("column", NameStr(att->attname), att->atttypid, att->atttypmod);
+		if (cellenc_walk_contains(att->atttypid) && !cellenc_twin_is(getBaseType(att->atttypid)))
+			set_analyze(att->atttypid);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
-}
-
-/* A copy of a type's row as this command left it; NULL where there is none. */
-static HeapTuple
-read_type(Oid type)
-{
-	Relation	rel = table_open(TypeRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, Anum_pg_type_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(type));
-	scan = systable_beginscan(rel, TypeOidIndexId, true, SnapshotSelf, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		tuple = heap_copytuple(tuple);
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return tuple;
-}
-
-/*
- * CREATE TYPE gives every array type core's analyze function, which would
- * store elements; there is no DDL to change that, so it is done here.
- */
-static void
-set_array_analyze(Oid array)
-{
-	Oid			argtypes[] = {INTERNALOID};
-	Oid			func = LookupFuncName(list_make2(makeString("cellenc"), makeString("cellenc_array_analyze")),
-									  1, argtypes, true);
-	Relation	rel;
-	HeapTuple	tuple;
-
-	if (!OidIsValid(func))
-		return;
-	rel = table_open(TypeRelationId, RowExclusiveLock);
-	tuple = read_type(array);
-	((Form_pg_type) GETSTRUCT(tuple))->typanalyze = func;
-	CatalogTupleUpdate(rel, &tuple->t_self, tuple);
-	table_close(rel, RowExclusiveLock);
-	CommandCounterIncrement();
 }
 
 static void
 check_new_type(Oid type)
 {
 	HeapTuple	tuple = read_type(type);
-	HeapTuple	element;
 	Form_pg_type form;
 
 	if (!HeapTupleIsValid(tuple))
@@ -190,19 +207,7 @@ check_new_type(Oid type)
 	form = (Form_pg_type) GETSTRUCT(tuple);
 
 	if (form->typtype == TYPTYPE_DOMAIN)
-	{
-		if (!IsBinaryUpgrade)
-			check_type("domain", NameStr(form->typname), form->typbasetype, form->typtypmod);
-	}
-	else if (form->typtype == TYPTYPE_BASE && form->typcategory == TYPCATEGORY_ARRAY &&
-			 HeapTupleIsValid(element = read_type(form->typelem)) &&
-			 ((Form_pg_type) GETSTRUCT(element))->typtype == TYPTYPE_BASE)
-	{
-		/* CREATE TYPE: its element type was made by this same command */
-		CommandCounterIncrement();
-		if (cellenc_twin_is(form->typelem))
-			set_array_analyze(type);
-	}
+		check_type("domain", NameStr(form->typname), form->typbasetype, form->typtypmod);
 }
 
 static void
@@ -214,10 +219,9 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId, voi
 	if ((access != OAT_POST_CREATE && access != OAT_POST_ALTER) || !IsTransactionState())
 		return;
 
-	if (classId == RelationRelationId && !IsBinaryUpgrade &&
-		(access == OAT_POST_CREATE || subId != 0))
+	if (classId == RelationRelationId && (access == OAT_POST_CREATE || subId != 0))
 		check_columns(objectId, subId);
-	else if (classId == TypeRelationId && access == OAT_POST_CREATE)
+	else if (classId == TypeRelationId && access == OAT_POST_CREATE && !IsBinaryUpgrade)
 		check_new_type(objectId);
 }
 
