@@ -459,7 +459,7 @@ version_of_argument(FunctionCallInfo fcinfo)
 	{
 		int32		typmod = cellenc_codec_object_typmod(PG_GETARG_DATUM(0));
 		CellencKey *key = typmod < 0 ? cellenc_keyring_literal_key()
-			: cellenc_keyring_key_by_hash(CELLENC_TYPMOD_HASH(typmod));
+		: cellenc_keyring_key_by_hash(CELLENC_TYPMOD_HASH(typmod));
 
 		return key ? cellenc_keyring_version(key->current_id) : NULL;
 	}

@@ -221,8 +221,9 @@ cellenc_catalog_trigger(PG_FUNCTION_ARGS)
 	event = trigdata->tg_event;
 
 	/*
-	 * Nobody needs to empty these tables at once, and logical apply would pass
-	 * it on: a statement trigger cannot skip the statement, only refuse it.
+	 * Nobody needs to empty these tables at once, and logical apply would
+	 * pass it on: a statement trigger cannot skip the statement, only refuse
+	 * it.
 	 */
 	if (TRIGGER_FIRED_BY_TRUNCATE(event))
 		ereport(ERROR,
@@ -230,7 +231,10 @@ cellenc_catalog_trigger(PG_FUNCTION_ARGS)
 				 errmsg("cannot truncate table \"%s\"", RelationGetRelationName(trigdata->tg_relation)),
 				 errdetail("The tables of cellenc are changed by its functions only.")));
 
-	/* FOR ALL TABLES publishes these tables too; the subscriber has its own keys */
+	/*
+	 * FOR ALL TABLES publishes these tables too; the subscriber has its own
+	 * keys
+	 */
 	if (IsLogicalWorker() && TRIGGER_FIRED_FOR_ROW(event))
 		return PointerGetDatum(NULL);
 

@@ -33,7 +33,8 @@ _PG_init(void)
 	/*
 	 * Hooks, workers and the mapping of master keys have to be there before
 	 * the first session.  Loaded later, the library refuses each call with a
-	 * hint (CELLENC_CHECK_PRELOAD) rather than protect half of what it should.
+	 * hint (CELLENC_CHECK_PRELOAD) rather than protect half of what it
+	 * should.
 	 */
 	if (!process_shared_preload_libraries_in_progress)
 		return;

@@ -41,7 +41,8 @@ typedef struct PlainObject
 	const CellencTwin *twin;
 	int32		typmod;			/* -1: the literal key */
 	bool		with_term;
-	Datum		base;			/* the plaintext; a reference leads into this chunk */
+	Datum		base;			/* the plaintext; a reference leads into this
+								 * chunk */
 	const char *bytes;			/* what gets sealed ... */
 	Size		len;			/* ... and its length */
 	struct varlena *sealed;		/* NULL until flattened once */

@@ -58,7 +58,8 @@ typedef struct CellencKeyRow
 {
 	pg_uuid_t	id;
 	char		name[NAMEDATALEN];
-	int32		name_hash;		/* the 29 bits of a typmod; -1 for the literal key */
+	int32		name_hash;		/* the 29 bits of a typmod; -1 for the literal
+								 * key */
 } CellencKeyRow;
 
 typedef struct CellencVersionRow

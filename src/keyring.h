@@ -20,7 +20,8 @@ typedef struct CellencKeyVersion CellencKeyVersion;
 struct CellencKey
 {
 	CellencKeyRow row;
-	uint32		current_id;		/* version id of the current version; 0: none usable */
+	uint32		current_id;		/* version id of the current version; 0: none
+								 * usable */
 	bool		literal;		/* everyone may use it */
 	List	   *grants;			/* of CellencGrantRow */
 	Oid			checked_user;	/* memo of the last check: this user ... */

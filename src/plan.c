@@ -90,7 +90,7 @@ coerce_from_base(Node *node, void *context)
 	{
 		Param	   *param = linitial(func->args);
 		ParamExternData *value = param->paramkind == PARAM_EXTERN
-			? unsealed_parameter(context, param->paramid) : NULL;
+		? unsealed_parameter(context, param->paramid) : NULL;
 
 		if (value && func->funcid == cast_function(param->paramtype, param->paramtype))
 		{

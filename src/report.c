@@ -71,7 +71,7 @@ cellenc_report_check_name(const char *name, const char *kind)
 {
 	size_t		len = strlen(name);
 	bool		valid = len >= 1 && len <= MAX_NAME_LEN &&
-		((name[0] >= 'a' && name[0] <= 'z') || name[0] == '_');
+	((name[0] >= 'a' && name[0] <= 'z') || name[0] == '_');
 
 	for (size_t i = 1; valid && i < len; i++)
 	{

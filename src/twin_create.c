@@ -139,7 +139,7 @@ static void
 create_type(NewTwin *twin, const char *tag)
 {
 	bool		binary = OidIsValid(twin->base_form->typreceive) &&
-		OidIsValid(twin->base_form->typsend);
+	OidIsValid(twin->base_form->typsend);
 
 	run("CREATE TYPE %s", twin->name);
 	run("CREATE FUNCTION cellenc.%s(cstring, oid, integer) RETURNS %s AS '$libdir/cellenc', 'cellenc_twin_in' "
