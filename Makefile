@@ -19,7 +19,9 @@ DATA := $(foreach file,$(SQL),$(if $(findstring --,$(file)),$(file)))
 # The version has one place: cellenc.control.
 CELLENC_VERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" cellenc.control)
 PG_CPPFLAGS = -Isrc -DCELLENC_VERSION='"$(CELLENC_VERSION)"'
-SHLIB_LINK = -lcrypto
+SHLIB_LINK = -lcrypto -Wl,-Bsymbolic
+# Our own functions call each other directly: they run once for every value.
+PG_CFLAGS += -fno-semantic-interposition
 
 # WERROR=1: what the tests build with.  PostgreSQL's headers, and the arguments
 # that fmgr and its hooks fix, are not clean of unused parameters.

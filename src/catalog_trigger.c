@@ -221,17 +221,6 @@ cellenc_catalog_trigger(PG_FUNCTION_ARGS)
 	event = trigdata->tg_event;
 
 	/*
-	 * Nobody needs to empty these tables at once, and logical apply would
-	 * pass it on: a statement trigger cannot skip the statement, only refuse
-	 * it.
-	 */
-	if (TRIGGER_FIRED_BY_TRUNCATE(event))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot truncate table \"%s\"", RelationGetRelationName(trigdata->tg_relation)),
-				 errdetail("The tables of cellenc are changed by its functions only.")));
-
-	/*
 	 * FOR ALL TABLES publishes these tables too; the subscriber has its own
 	 * keys
 	 */
@@ -245,10 +234,18 @@ cellenc_catalog_trigger(PG_FUNCTION_ARGS)
 						RelationGetRelationName(trigdata->tg_relation)),
 				 errdetail("The tables of cellenc are changed by its functions only.")));
 
-	CacheInvalidateRelcache(trigdata->tg_relation);
-	if (!TRIGGER_FIRED_FOR_ROW(event))
-		return PointerGetDatum(NULL);
+	/*
+	 * Nobody needs to empty these tables at once, and logical apply would
+	 * pass it on: a statement trigger cannot skip the statement, only refuse
+	 * it.
+	 */
+	if (TRIGGER_FIRED_BY_TRUNCATE(event))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot truncate table \"%s\"", RelationGetRelationName(trigdata->tg_relation)),
+				 errdetail("The tables of cellenc are changed by its functions only.")));
 
+	CacheInvalidateRelcache(trigdata->tg_relation);
 	if (TRIGGER_FIRED_BY_INSERT(event))
 	{
 		switch (compare_row(trigdata))

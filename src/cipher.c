@@ -58,6 +58,9 @@ struct CellencMac
 	EVP_MAC_CTX *hmac;
 };
 
+/* See begin_message(); found out by cellenc_cipher_init(). */
+static bool iv_as_parameter = false;
+
 /* Set by cellenc_cipher_init(), all or none; children of fork() inherit. */
 static EVP_CIPHER *aes_gcm = NULL;
 static EVP_MAC *cmac_algorithm = NULL;
@@ -210,6 +213,35 @@ make_context(const uint8_t *key, int encrypt)
 }
 
 /*
+ * Begin a message on a keyed context: its IV and, to open, the tag to expect
+ * (else NULL).
+ *
+ * Init with an IV asks the provider how long an IV is, each time, which costs
+ * as much as encrypting the message.  The parameter that restores a whole IV
+ * (EVP_CTRL_GCM_SET_IV_FIXED with length -1) comes without that, and together
+ * with the tag.  It is used where test_iv_parameter() found both ways alike.
+ */
+static int
+begin_message(EVP_CIPHER_CTX *ctx, const uint8_t *iv, const uint8_t *tag)
+{
+	OSSL_PARAM	params[3];
+	int			n = 0;
+
+	/* OpenSSL only reads what these point to; its parameters have no const */
+	if (tag != NULL)
+		params[n++] = OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG,
+														(void *) tag, CELLENC_TAG_LEN);
+	if (iv_as_parameter)
+		params[n++] = OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TLS1_IV_FIXED,
+														(void *) iv, (size_t) -1);
+	params[n] = OSSL_PARAM_construct_end();
+
+	if (iv_as_parameter)
+		return EVP_CIPHER_CTX_set_params(ctx, params);
+	return EVP_CipherInit_ex2(ctx, NULL, NULL, iv, -1, params);
+}
+
+/*
  * AES-256-GCM (NIST SP 800-38D) under a subkey.  Whoever calls answers for
  * the IV (CELLENC_IV_LEN bytes) being fresh.
  *
@@ -237,7 +269,7 @@ cellenc_cipher_seal(CellencSubkey *subkey, const uint8_t *iv,
 	params[1] = OSSL_PARAM_construct_end();
 
 	if (subkey->seal == NULL ||
-		EVP_EncryptInit_ex2(subkey->seal, NULL, NULL, iv, NULL) != 1 ||
+		begin_message(subkey->seal, iv, NULL) != 1 ||
 		(aad_len > 0 &&
 		 EVP_EncryptUpdate(subkey->seal, NULL, &n, aad, (int) aad_len) != 1) ||
 		(len > 0 &&
@@ -261,7 +293,6 @@ cellenc_cipher_open(CellencSubkey *subkey, const uint8_t *iv,
 					const uint8_t *aad, size_t aad_len,
 					const uint8_t *in, size_t len, uint8_t *plain)
 {
-	OSSL_PARAM	params[2];
 	uint8_t		none[CELLENC_TAG_LEN];
 	int			n;
 
@@ -272,14 +303,8 @@ cellenc_cipher_open(CellencSubkey *subkey, const uint8_t *iv,
 	if (subkey->open == NULL)
 		subkey->open = make_context(subkey->key, 0);
 
-	/* OpenSSL only reads the tag; its parameters have no const */
-	params[0] = OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG,
-												  (void *) (in + len),
-												  CELLENC_TAG_LEN);
-	params[1] = OSSL_PARAM_construct_end();
-
 	if (subkey->open == NULL ||
-		EVP_DecryptInit_ex2(subkey->open, NULL, NULL, iv, params) != 1 ||
+		begin_message(subkey->open, iv, in + len) != 1 ||
 		(aad_len > 0 &&
 		 EVP_DecryptUpdate(subkey->open, NULL, &n, aad, (int) aad_len) != 1) ||
 		(len > 0 &&
@@ -709,6 +734,42 @@ release_algorithms(void)
  * The algorithms come from the default library context, so that whatever
  * openssl.cnf activates is what runs.
  */
+/*
+ * Does an IV given as a parameter have the same effect as one given to Init,
+ * message after message on one context?
+ */
+static bool
+test_iv_parameter(void)
+{
+	static const uint8_t key[CELLENC_KEY_LEN] = {1, 2, 3};
+	static const uint8_t plain[20] = {4, 5, 6};
+	uint8_t		sealed[2][sizeof(plain) + CELLENC_TAG_LEN];
+	uint8_t		opened[sizeof(plain)];
+	CellencSubkey subkey = {.seal = NULL};
+	bool		same = true;
+
+	memcpy(subkey.key, key, sizeof(key));
+	for (uint8_t message = 1; same && message <= 4; message++)
+	{
+		uint8_t		iv[CELLENC_IV_LEN] = {message};
+
+		for (int way = 0; same && way < 2; way++)
+		{
+			iv_as_parameter = way == 1;
+			same = cellenc_cipher_seal(&subkey, iv, key, 3, plain, sizeof(plain),
+									   sealed[way]) == CELLENC_OK &&
+				cellenc_cipher_open(&subkey, iv, key, 3, sealed[way], sizeof(plain),
+									opened) == CELLENC_OK &&
+				memcmp(opened, plain, sizeof(plain)) == 0;
+		}
+		same = same && memcmp(sealed[0], sealed[1], sizeof(sealed[0])) == 0;
+	}
+	EVP_CIPHER_CTX_free(subkey.seal);
+	EVP_CIPHER_CTX_free(subkey.open);
+	ERR_clear_error();
+	return same;
+}
+
 CellencStatus
 cellenc_cipher_init(void)
 {
@@ -727,6 +788,8 @@ cellenc_cipher_init(void)
 		return fail(CELLENC_LIBRARY, NULL, 0);
 	}
 
+	/* the known answers below then go the way that values will go */
+	iv_as_parameter = test_iv_parameter();
 	if (!test_xaes() || !test_hashes())
 	{
 		release_algorithms();
