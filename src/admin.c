@@ -22,6 +22,7 @@
 #include "admin.h"
 #include "codec.h"
 #include "compat.h"
+#include "event.h"
 #include "guc.h"
 #include "job.h"
 #include "keyring.h"
@@ -234,7 +235,7 @@ cellenc_admin_create_key(const char *name, const char *master_key)
 	require_search_key(&master, &search_key);
 	cellenc_keycatalog_insert_key(&key);
 	add_version(&key, 1, &master, CELLENC_PURPOSE_DATA, &search_key.id);
-	cellenc_keycatalog_event("create", name, 1, NULL);
+	cellenc_event_record("create", name, 1, NULL);
 }
 
 Datum
@@ -311,7 +312,7 @@ cellenc_rotate_key(PG_FUNCTION_ARGS)
 			cellenc_keycatalog_set_state(old->version_id, CELLENC_DECRYPT_ONLY);
 	}
 	add_version(&row, version, &master, CELLENC_PURPOSE_DATA, &last->search_key);
-	cellenc_keycatalog_event("rotate", name, version, NULL);
+	cellenc_event_record("rotate", name, version, NULL);
 
 	if (reencrypt)
 	{
@@ -388,10 +389,10 @@ change_grants(FunctionCallInfo fcinfo, bool grant)
 		row.privilege = bit;
 		if (grant ? cellenc_keycatalog_insert_grant(&key.id, &row)
 			: cellenc_keycatalog_delete_grant(&key.id, &row))
-			cellenc_keycatalog_event(grant ? "grant" : "revoke", name, 0,
-									 psprintf("%s %s role \"%s\"",
-											  cellenc_keycatalog_privilege_name(bit),
-											  grant ? "to" : "from", role));
+			cellenc_event_record(grant ? "grant" : "revoke", name, 0,
+								 psprintf("%s %s role \"%s\"",
+										  cellenc_keycatalog_privilege_name(bit),
+										  grant ? "to" : "from", role));
 	}
 	PG_RETURN_VOID();
 }

@@ -22,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "event.h"
 #include "keycatalog.h"
 #include "report.h"
 
@@ -179,9 +180,9 @@ compare_event(TriggerData *trigdata)
 	bool		isnull;
 	Datum		key = heap_getattr(trigdata->tg_trigtuple, SPI_fnumber(desc, "key"), desc, &isnull);
 
-	return cellenc_keycatalog_has_event(DatumGetTimestampTz(field(trigdata, "at")),
-										TextDatumGetCString(field(trigdata, "action")),
-										isnull ? NULL : TextDatumGetCString(key))
+	return cellenc_event_exists(DatumGetTimestampTz(field(trigdata, "at")),
+								TextDatumGetCString(field(trigdata, "action")),
+								isnull ? NULL : TextDatumGetCString(key))
 		? RESTORED_KNOWN : RESTORED_NEW;
 }
 

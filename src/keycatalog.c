@@ -21,7 +21,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "commands/extension.h"
-#include "libpq/libpq-be.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -72,12 +71,6 @@ enum
 	GRANT_NATTS = GRANT_GRANTED_AT
 };
 
-enum
-{
-	EVENT_AT = 1, EVENT_ROLE, EVENT_CLIENT, EVENT_ACTION, EVENT_KEY, EVENT_VERSION,
-	EVENT_DETAIL, EVENT_NATTS = EVENT_DETAIL
-};
-
 /* Indexes that look-ups go through. */
 typedef enum CatalogIndex
 {
@@ -90,7 +83,6 @@ typedef enum CatalogIndex
 	INDEX_WRAP,
 	INDEX_SEARCH_KEY_ID,
 	INDEX_GRANT,
-	INDEX_EVENT,
 	INDEX_COUNT
 } CatalogIndex;
 
@@ -116,8 +108,7 @@ static const char *const index_names[INDEX_COUNT] = {
 	[INDEX_VERSION_KEY] = "key_version_key_version_key",
 	[INDEX_WRAP] = "key_wrap_pkey",
 	[INDEX_SEARCH_KEY_ID] = "search_key_pkey",
-	[INDEX_GRANT] = "key_grant_pkey",
-	[INDEX_EVENT] = "event_at_idx"
+	[INDEX_GRANT] = "key_grant_pkey"
 };
 
 static const char *const state_names[] = {
@@ -805,64 +796,4 @@ cellenc_keycatalog_delete_grant(const pg_uuid_t *key, const CellencGrantRow *row
 	table_close(rel, NoLock);
 	CommandCounterIncrement();
 	return found;
-}
-
-typedef struct SoughtEvent
-{
-	const char *action;
-	const char *key;			/* NULL: none */
-	bool		found;
-} SoughtEvent;
-
-static bool
-compare_event(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	SoughtEvent *sought = arg;
-	bool		isnull;
-	Datum		key = heap_getattr(tuple, EVENT_KEY, desc, &isnull);
-
-	sought->found = strcmp(TextDatumGetCString(column(tuple, desc, EVENT_ACTION)), sought->action) == 0 &&
-		(sought->key ? !isnull && strcmp(TextDatumGetCString(key), sought->key) == 0 : isnull);
-	return !sought->found;
-}
-
-bool
-cellenc_keycatalog_has_event(TimestampTz at, const char *action, const char *key)
-{
-	SoughtEvent sought = {action, key, false};
-	ScanKeyData skey;
-
-	ScanKeyInit(&skey, EVENT_AT, BTEqualStrategyNumber, F_TIMESTAMPTZ_EQ, TimestampTzGetDatum(at));
-	scan(CELLENC_TABLE_EVENT, INDEX_EVENT, &skey, 1, compare_event, &sought);
-	return sought.found;
-}
-
-void
-cellenc_keycatalog_event(const char *action, const char *key, int32 version, const char *detail)
-{
-	Datum		values[EVENT_NATTS] = {0};
-	bool		nulls[EVENT_NATTS] = {false};
-	const char *client = MyProcPort ? MyProcPort->remote_host : NULL;
-
-	values[EVENT_AT - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
-	values[EVENT_ROLE - 1] = current_role_name();
-	nulls[EVENT_CLIENT - 1] = client == NULL;
-	if (client)
-		values[EVENT_CLIENT - 1] = CStringGetTextDatum(client);
-	values[EVENT_ACTION - 1] = CStringGetTextDatum(action);
-	nulls[EVENT_KEY - 1] = key == NULL;
-	if (key)
-		values[EVENT_KEY - 1] = CStringGetTextDatum(key);
-	nulls[EVENT_VERSION - 1] = version == 0;
-	values[EVENT_VERSION - 1] = Int32GetDatum(version);
-	nulls[EVENT_DETAIL - 1] = detail == NULL;
-	if (detail)
-		values[EVENT_DETAIL - 1] = CStringGetTextDatum(detail);
-	insert_row(CELLENC_TABLE_EVENT, values, nulls);
-
-	ereport(LOG,
-			(errmsg("key event: %s, key \"%s\", version %d, role \"%s\"",
-					action, key ? key : "", version, GetUserNameFromId(GetUserId(), false)),
-			 detail ? errdetail_internal("%s", detail) : 0,
-			 errhidestmt(true)));
 }

@@ -143,13 +143,6 @@ extern void cellenc_keycatalog_set_state(uint32 version_id, CellencVersionState 
 extern bool cellenc_keycatalog_insert_grant(const pg_uuid_t *key, const CellencGrantRow *row);	/* false: was there */
 extern bool cellenc_keycatalog_delete_grant(const pg_uuid_t *key, const CellencGrantRow *row);	/* false: was not */
 
-/* Append to cellenc.event, and one LOG line.  key and detail may be NULL, version 0. */
-extern void cellenc_keycatalog_event(const char *action, const char *key, int32 version,
-									 const char *detail);
-
-/* Is an event of this time, action and key (NULL: none) recorded already? */
-extern bool cellenc_keycatalog_has_event(TimestampTz at, const char *action, const char *key);
-
 extern const char *cellenc_keycatalog_state_name(CellencVersionState state);
 extern const char *cellenc_keycatalog_privilege_name(int privilege);
 
