@@ -99,3 +99,10 @@ DROP TABLE guard, guard_part, guard_of, guard_like, guard_plain, guard_as CASCAD
 DROP FUNCTION guard_function;
 DROP TYPE guard_type, guard_range;
 DROP FOREIGN DATA WRAPPER guard_fdw CASCADE;
+
+-- types without a term
+SELECT cellenc_create_key('guard_term');
+CREATE TABLE guard_term (b encbool('guard_term', 'equality'));
+CREATE DOMAIN guard_term AS encbool('guard_term', 'equality');
+CREATE TABLE guard_term (b encbool('guard_term', 'order'), c encbool('guard_term')[]);
+DROP TABLE guard_term;

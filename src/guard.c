@@ -65,6 +65,14 @@ check_type(const char *what, const char *name, Oid type, int32 typmod)
 	{
 		if (typmod < 0)
 			refuse_without_key(what, name, type);
+		if (CELLENC_TYPMOD_SEARCH(typmod) == CELLENC_SEARCH_EQUALITY &&
+			cellenc_twin_require(type)->term_class == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("%s \"%s\" of encrypted type %s cannot have search \"equality\"",
+							what, name, format_type_be(type)),
+					 errdetail("Values of this type have no keyed hash to compare by."),
+					 errhint("Use \"none\", or \"order\" with a btree index.")));
 	}
 	else if (OidIsValid(inner = get_typ_typrelid(getBaseType(type))))
 		check_attributes(inner, 0);
