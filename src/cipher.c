@@ -224,21 +224,18 @@ make_context(const uint8_t *key, int encrypt)
 static int
 begin_message(EVP_CIPHER_CTX *ctx, const uint8_t *iv, const uint8_t *tag)
 {
-	OSSL_PARAM	params[3];
-	int			n = 0;
-
 	/* OpenSSL only reads what these point to; its parameters have no const */
-	if (tag != NULL)
-		params[n++] = OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG,
-														(void *) tag, CELLENC_TAG_LEN);
-	if (iv_as_parameter)
-		params[n++] = OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TLS1_IV_FIXED,
-														(void *) iv, (size_t) -1);
-	params[n] = OSSL_PARAM_construct_end();
+	OSSL_PARAM	params[] = {
+		OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, (void *) tag, CELLENC_TAG_LEN),
+		OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_AEAD_TLS1_IV_FIXED, (void *) iv, (size_t) -1),
+		OSSL_PARAM_END
+	};
+	OSSL_PARAM *first = tag != NULL ? &params[0] : &params[1];
 
 	if (iv_as_parameter)
-		return EVP_CIPHER_CTX_set_params(ctx, params);
-	return EVP_CipherInit_ex2(ctx, NULL, NULL, iv, -1, params);
+		return EVP_CIPHER_CTX_set_params(ctx, first);
+	params[1] = params[2];
+	return EVP_CipherInit_ex2(ctx, NULL, NULL, iv, -1, first);
 }
 
 /*
