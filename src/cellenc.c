@@ -22,6 +22,7 @@
 #include "plan.h"
 #include "report.h"
 #include "twin.h"
+#include "wire.h"
 
 PG_MODULE_MAGIC;
 
@@ -53,6 +54,7 @@ _PG_init(void)
 	cellenc_twin_init();
 	cellenc_codec_init();
 	cellenc_guard_init();
+	cellenc_wire_init();
 	cellenc_plan_init();
 	cellenc_job_init();
 	cellenc_preloaded = true;

@@ -23,6 +23,8 @@ int			cellenc_guc_job_workers = 2;
 int			cellenc_guc_unknown_key = CELLENC_UNKNOWN_KEY_ERROR;
 int			cellenc_guc_output = CELLENC_TEXT_PLAIN;
 int			cellenc_guc_input = CELLENC_TEXT_PLAIN;
+bool		cellenc_guc_wire_types = true;
+bool		cellenc_guc_session_started = false;
 
 static const struct config_enum_entry unknown_key_options[] = {
 	{"error", CELLENC_UNKNOWN_KEY_ERROR, false},
@@ -36,6 +38,34 @@ static const struct config_enum_entry text_form_options[] = {
 	{"sealed", CELLENC_TEXT_SEALED, false},
 	{NULL, 0, false}
 };
+
+/* Refuse a change that prepared statements of this session would not survive. */
+static bool
+may_change(bool differs, GucSource source)
+{
+	/*
+	 * a value for other sessions is only tested; one of the file waits for
+	 * them
+	 */
+	if (!differs || source == PGC_S_TEST || !cellenc_guc_session_started)
+		return true;
+	GUC_check_errcode(ERRCODE_CANT_CHANGE_RUNTIME_PARAM);
+	GUC_check_errdetail("The setting is fixed once a session has run a statement.");
+	GUC_check_errhint("Set it for a role or database, in the connection's options, or before the first statement.");
+	return false;
+}
+
+static bool
+check_wire_types(bool *newval, void **extra, GucSource source)
+{
+	return may_change(*newval != cellenc_guc_wire_types, source);
+}
+
+static bool
+check_output(int *newval, void **extra, GucSource source)
+{
+	return may_change(*newval != cellenc_guc_output, source);
+}
 
 static void
 define_master_key_settings(void)
@@ -102,7 +132,14 @@ cellenc_guc_init(void)
 							 &cellenc_guc_output,
 							 CELLENC_TEXT_PLAIN, text_form_options,
 							 PGC_USERSET, 0,
-							 NULL, NULL, NULL);
+							 check_output, NULL, NULL);
+	DefineCustomBoolVariable("cellenc.wire_types",
+							 "Clients see base types instead of encrypted ones.",
+							 NULL,
+							 &cellenc_guc_wire_types,
+							 true,
+							 PGC_SUSET, 0,
+							 check_wire_types, NULL, NULL);
 	DefineCustomEnumVariable("cellenc.input",
 							 "Form in which encrypted values are read.",
 							 NULL,

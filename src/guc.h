@@ -30,6 +30,14 @@ extern int	cellenc_guc_job_workers;
 extern int	cellenc_guc_unknown_key;
 extern int	cellenc_guc_output;
 extern int	cellenc_guc_input;
+extern bool cellenc_guc_wire_types;
+
+/*
+ * Set by the first statement of a session, but for SET: from then on, what
+ * clients see of a type must not change, because prepared statements rely on
+ * it.
+ */
+extern bool cellenc_guc_session_started;
 
 /* Only from _PG_init, in the postmaster. */
 extern void cellenc_guc_init(void);

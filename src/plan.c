@@ -13,17 +13,14 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/transam.h"
 #include "access/xact.h"
-#include "catalog/pg_cast.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/params.h"
 #include "optimizer/planner.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
 #include "codec.h"
 #include "compat.h"
@@ -61,21 +58,6 @@ any_unsealed_parameter(ParamListInfo params)
 	return false;
 }
 
-/* The function of a cast; InvalidOid where there is none. */
-static Oid
-cast_function(Oid source, Oid target)
-{
-	HeapTuple	tuple = SearchSysCache2(CASTSOURCETARGET, ObjectIdGetDatum(source),
-										ObjectIdGetDatum(target));
-	Oid			function;
-
-	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	function = ((Form_pg_cast) GETSTRUCT(tuple))->castfunc;
-	ReleaseSysCache(tuple);
-	return function;
-}
-
 static Node *
 coerce_from_base(Node *node, void *context)
 {
@@ -92,13 +74,14 @@ coerce_from_base(Node *node, void *context)
 		ParamExternData *value = param->paramkind == PARAM_EXTERN
 		? unsealed_parameter(context, param->paramid) : NULL;
 
-		if (value && func->funcid == cast_function(param->paramtype, param->paramtype))
+		const CellencTwin *twin = value ? cellenc_twin_require(param->paramtype) : NULL;
+
+		if (twin && func->funcid == twin->apply)
 		{
-			const CellencTwin *twin = cellenc_twin_require(param->paramtype);
 			Const	   *base = makeConst(twin->base, -1, twin->collation, twin->typlen,
 										 cellenc_codec_open(twin, value->value), false,
 										 twin->typbyval);
-			FuncExpr   *result = makeFuncExpr(cast_function(twin->base, twin->type), twin->type,
+			FuncExpr   *result = makeFuncExpr(twin->seal, twin->type,
 											  list_make3(base, lsecond(func->args), lthird(func->args)),
 											  func->funccollid, func->inputcollid, func->funcformat);
 

@@ -18,6 +18,8 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/hsearch.h"
@@ -33,6 +35,7 @@
 
 #define IN_SYMBOL	"cellenc_twin_in"
 #define OPEN_SYMBOL "cellenc_twin_open"
+#define WIRE_FUNCTION "cellenc_wire"	/* in schema cellenc */
 
 typedef struct TwinSlot
 {
@@ -101,12 +104,17 @@ read_tag(Oid type, char *tag)
 	return true;
 }
 
-/* Target of the twin's opening cast; InvalidOid before that cast exists. */
+/*
+ * Target of the twin's opening cast and its function; InvalidOid before that
+ * cast exists.
+ */
 static Oid
-read_base(Oid type)
+read_base(Oid type, Oid *open)
 {
 	CatCList   *casts = SearchSysCacheList1(CASTSOURCETARGET, ObjectIdGetDatum(type));
 	Oid			base = InvalidOid;
+
+	*open = InvalidOid;
 
 	for (int i = 0; i < casts->n_members && !OidIsValid(base); i++)
 	{
@@ -114,10 +122,28 @@ read_base(Oid type)
 
 		if (cast->castcontext == COERCION_CODE_IMPLICIT &&
 			runs_symbol(cast->castfunc, OPEN_SYMBOL, NULL))
+		{
 			base = cast->casttarget;
+			*open = cast->castfunc;
+		}
 	}
 	ReleaseSysCacheList(casts);
 	return base;
+}
+
+/* The function of a cast; InvalidOid where there is none. */
+static Oid
+cast_function(Oid source, Oid target)
+{
+	HeapTuple	tuple = SearchSysCache2(CASTSOURCETARGET, ObjectIdGetDatum(source),
+										ObjectIdGetDatum(target));
+	Oid			function;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	function = ((Form_pg_cast) GETSTRUCT(tuple))->castfunc;
+	ReleaseSysCache(tuple);
+	return function;
 }
 
 /*
@@ -150,7 +176,8 @@ holds_oids(Oid base)
 static void
 fill_twin(CellencTwin *twin, Oid type, const char *tag)
 {
-	Oid			base = read_base(type);
+	Oid			open;
+	Oid			base = read_base(type, &open);
 	Oid			func;
 	bool		varlena;
 	bool		byval;
@@ -184,6 +211,12 @@ fill_twin(CellencTwin *twin, Oid type, const char *tag)
 	twin->send_form = holds_oids(base);
 	twin->collation = get_typcollation(base);
 	twin->term_class = cellenc_term_class(base);
+
+	twin->open = open;
+	twin->wire = LookupFuncName(list_make2(makeString("cellenc"), makeString(WIRE_FUNCTION)),
+								1, &type, true);
+	twin->seal = cast_function(base, type);
+	twin->apply = cast_function(type, type);
 
 	getTypeInputInfo(base, &func, &twin->in_param);
 	fmgr_info_cxt(func, &twin->in, CacheMemoryContext);

@@ -38,6 +38,10 @@ typedef struct CellencTwin
 	FmgrInfo	send;
 	Oid			in_param;
 	TypeCacheEntry *base_cache; /* comparison and hash support of the base */
+	Oid			open;			/* functions: twin to base */
+	Oid			wire;			/* the same, for results on their way out */
+	Oid			seal;			/* base to twin */
+	Oid			apply;			/* length coercion */
 } CellencTwin;
 
 /* A typmod taken apart. */

@@ -281,6 +281,11 @@ create_casts(NewTwin *twin, const char *tag)
 		twin->name, twin->base_name, FUNCTION_COST);
 	run("CREATE CAST (%s AS %s) WITH FUNCTION cellenc.cellenc_open(%s) AS IMPLICIT",
 		twin->name, twin->base_name, twin->name);
+	/* VOLATILE: called last, on no more rows than the client gets */
+	run("CREATE FUNCTION cellenc.cellenc_wire(%s) RETURNS %s AS '$libdir/cellenc', 'cellenc_twin_open' "
+		"LANGUAGE c VOLATILE STRICT PARALLEL SAFE LEAKPROOF COST %d",
+		twin->name, twin->base_name, FUNCTION_COST);
+	run("CREATE OPERATOR cellenc.@ (FUNCTION = cellenc.cellenc_wire, RIGHTARG = %s)", twin->name);
 	run("CREATE FUNCTION cellenc.cellenc_apply(%s, integer, boolean) RETURNS %s AS '$libdir/cellenc', 'cellenc_twin_apply' "
 		"LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST %d",
 		twin->name, twin->name, FUNCTION_COST);
