@@ -67,6 +67,14 @@ cellenc_table_tuple_update(Relation rel, ItemPointer otid, TupleTableSlot *slot,
 #define cellenc_vxid_proc(vxid) ProcNumberGetProc((vxid).procNumber)
 #endif
 
+/* 17 parted the join condition of MERGE from WHERE; NULL where they are one. */
+#if PG_VERSION_NUM >= 170000
+#define cellenc_merge_condition(query) \
+	((query)->mergeJoinCondition)
+#else
+#define cellenc_merge_condition(query) NULL
+#endif
+
 /* 17 moved the statistics target out of pg_attribute's struct (4f622503d). */
 #if PG_VERSION_NUM >= 170000
 #define cellenc_compat_stats_target(stats) ((stats)->attstattarget)

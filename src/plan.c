@@ -16,6 +16,7 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/params.h"
@@ -25,6 +26,7 @@
 #include "codec.h"
 #include "compat.h"
 #include "plan.h"
+#include "plan_compare.h"
 #include "twin.h"
 
 static planner_hook_type prev_planner_hook = NULL;
@@ -95,8 +97,12 @@ coerce_from_base(Node *node, void *context)
 static PlannedStmt *
 plan_query(Query *parse, const char *query_string, int cursorOptions, ParamListInfo boundParams)
 {
-	if (boundParams && IsTransactionState() && any_unsealed_parameter(boundParams))
-		parse = query_tree_mutator(parse, coerce_from_base, boundParams, 0);
+	if (IsTransactionState() && !IsBinaryUpgrade)
+	{
+		if (boundParams && any_unsealed_parameter(boundParams))
+			parse = query_tree_mutator(parse, coerce_from_base, boundParams, 0);
+		parse = cellenc_plan_compare(parse);
+	}
 
 	if (prev_planner_hook)
 		return prev_planner_hook(parse, query_string, cursorOptions, boundParams);

@@ -1,0 +1,365 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan_compare.c
+ *	  Comparisons of opened values become comparisons of encrypted ones.
+ *
+ * An expression over an encrypted column resolves to the base's operator over
+ * the opened value, which no index knows.  In conditions, `base_op(open(x), y)`
+ * becomes `cellenc.op(x, y)`, a member of the operator classes of the encrypted
+ * type, whatever type a driver gave to y; and so joins of two encrypted columns
+ * keep ciphertext in their temporary files.
+ *
+ * Nothing here is about who may compare: access.c checks that for whatever
+ * index a plan uses, and the comparisons themselves check the rest.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/stratnum.h"
+#include "access/transam.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/lsyscache.h"
+
+#include "compat.h"
+#include "plan_compare.h"
+#include "plan_open.h"
+#include "twin.h"
+
+static Node *rewrite(Node *node, void *context);
+static void rewrite_condition(Node *node);
+
+/* The twin that expr is of, through domains; NULL if it is of another type. */
+static const CellencTwin *
+twin_of(Node *expr)
+{
+	Oid			type = exprType(expr);
+
+	return type < FirstNormalObjectId ? NULL : cellenc_twin_lookup(getBaseType(type));
+}
+
+/*
+ * The type modifier that names expr's key; -1 where it does not.  Looks below
+ * a relabeling, because indexes do.
+ */
+static int32
+typmod_of(Node *expr)
+{
+	int32		typmod;
+
+	while (IsA(expr, RelabelType))
+		expr = (Node *) ((RelabelType *) expr)->arg;
+	typmod = exprTypmod(expr);
+	if (typmod < 0)
+		(void) getBaseTypeAndTypmod(exprType(expr), &typmod);
+	return typmod;
+}
+
+/* What expr is the opened value of; NULL if it is something else. */
+static Node *
+opened(Node *expr)
+{
+	FuncExpr   *func = (FuncExpr *) expr;
+	const CellencTwin *twin;
+
+	if (!IsA(expr, FuncExpr) || func->funcid < FirstNormalObjectId || list_length(func->args) != 1)
+		return NULL;
+	twin = twin_of(linitial(func->args));
+	return twin && func->funcid == twin->open ? linitial(func->args) : NULL;
+}
+
+/*
+ * Comparisons
+ */
+
+static const char *const comparison_names[] = {
+	[BTLessStrategyNumber] = "<",
+	[BTLessEqualStrategyNumber] = "<=",
+	[BTEqualStrategyNumber] = "=",
+	[BTGreaterEqualStrategyNumber] = ">=",
+	[BTGreaterStrategyNumber] = ">",
+};
+
+/*
+ * What kind of comparison a base's operator is: the name of the encrypted
+ * type's own, or NULL if it is none, or not in the order of the base's default
+ * operator class.
+ */
+static const char *
+comparison_name(const CellencTwin *twin, Oid opno)
+{
+	TypeCacheEntry *cache = twin->base_cache;
+	Oid			negator;
+	int			strategy;
+
+	if (OidIsValid(cache->btree_opf))
+	{
+		strategy = get_op_opfamily_strategy(opno, cache->btree_opf);
+		if (strategy != 0)
+			return comparison_names[strategy];
+		negator = get_negator(opno);
+		if (OidIsValid(negator) &&
+			get_op_opfamily_strategy(negator, cache->btree_opf) == BTEqualStrategyNumber)
+			return "<>";
+		return NULL;
+	}
+	if (opno == cache->eq_opr)
+		return "=";
+	if (OidIsValid(cache->eq_opr) && opno == get_negator(cache->eq_opr))
+		return "<>";
+	return NULL;
+}
+
+/* The encrypted types' operator; InvalidOid where there is none. */
+static Oid
+hidden_operator(const char *name, Oid left, Oid right)
+{
+	return OpernameGetOprid(list_make2(makeString("cellenc"), makeString(pstrdup(name))), left, right);
+}
+
+/* IN (SELECT ...) is hashed by the base's operator only. */
+static bool
+has_sublink_param(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param))
+		return ((Param *) node)->paramkind == PARAM_SUBLINK;
+	return expression_tree_walker(node, has_sublink_param, context);
+}
+
+/* Can an index of a column with this type modifier serve the comparison? */
+static bool
+is_indexable(const char *name, int32 typmod)
+{
+	if (typmod < 0)
+		return false;
+	switch (CELLENC_TYPMOD_SEARCH(typmod))
+	{
+		case CELLENC_SEARCH_EQUALITY:
+			return strcmp(name, "=") == 0;
+		case CELLENC_SEARCH_ORDER:
+			return strcmp(name, "<>") != 0;
+		default:
+			return false;
+	}
+}
+
+/* Type of an operand of an operator that may be polymorphic, as enums' are. */
+static Oid
+concrete_type(Oid declared, Oid actual)
+{
+	return IsPolymorphicType(declared) ? actual : declared;
+}
+
+/*
+ * The operator and operands that compare encrypted values as opno compares the
+ * opened ones.  Returns InvalidOid where opno is to stay, else the operator;
+ * *left and *right are replaced.
+ */
+static Oid
+encrypted_comparison(Oid opno, Node **left, Node **right, bool right_is_array)
+{
+	Node	   *l = opened(*left);
+	Node	   *r = right_is_array ? NULL : opened(*right);
+	const CellencTwin *twin = twin_of(l ? l : r ? r : *left);
+	const char *name;
+	Oid			left_type;
+	Oid			right_type;
+	Oid			result;
+
+	if ((!l && !r) || !twin)
+		return InvalidOid;
+	name = comparison_name(twin, opno);
+	if (!name)
+		return InvalidOid;
+
+	/* worth it only for joins by equality, and where there can be an index */
+	if (l && r)
+	{
+		if (strcmp(name, "=") != 0)
+			return InvalidOid;
+	}
+	else if (!is_indexable(name, typmod_of(l ? l : r)) || has_sublink_param(l ? *right : *left, NULL))
+		return InvalidOid;
+
+	op_input_types(opno, &left_type, &right_type);
+	left_type = l ? getBaseType(exprType(l)) : concrete_type(left_type, exprType(*left));
+	if (r)
+		right_type = getBaseType(exprType(r));
+	else
+		right_type = concrete_type(right_type, right_is_array ? get_element_type(exprType(*right))
+								   : exprType(*right));
+	result = hidden_operator(name, left_type, right_type);
+	if (!OidIsValid(result))
+		return InvalidOid;
+	if (l)
+		*left = l;
+	if (r)
+		*right = r;
+	return result;
+}
+
+/*
+ * As above, for an operator of an encrypted type that has an operand which is
+ * sealed only for it: one that takes the base instead.
+ */
+static Oid
+unsealed_comparison(Oid opno, Node **left, Node **right)
+{
+	const CellencTwin *twin = twin_of(*left);
+	TypeCacheEntry *cache;
+	Node	   *l;
+	Node	   *r;
+	int			strategy;
+	Oid			result;
+
+	if (!twin)
+		return InvalidOid;
+	cache = lookup_type_cache(twin->type, TYPECACHE_BTREE_OPFAMILY);
+	strategy = OidIsValid(cache->btree_opf) ? get_op_opfamily_strategy(opno, cache->btree_opf) : 0;
+	l = strategy ? cellenc_plan_unsealed(*left) : NULL;
+	r = strategy ? cellenc_plan_unsealed(*right) : NULL;
+	if (!l == !r)
+		return InvalidOid;
+
+	result = hidden_operator(comparison_names[strategy], l ? twin->base : twin->type,
+							 r ? twin->base : twin->type);
+	if (!OidIsValid(result))
+		return InvalidOid;
+	if (l)
+		*left = l;
+	else
+		*right = r;
+	return result;
+}
+
+static void
+rewrite_operator(OpExpr *expr)
+{
+	Node	   *left = linitial(expr->args);
+	Node	   *right = lsecond(expr->args);
+	Oid			opno = encrypted_comparison(expr->opno, &left, &right, false);
+
+	if (!OidIsValid(opno))
+		opno = unsealed_comparison(expr->opno, &left, &right);
+
+	if (OidIsValid(opno))
+	{
+		expr->opno = opno;
+		expr->opfuncid = get_opcode(opno);
+		expr->args = list_make2(left, right);
+	}
+}
+
+static void
+rewrite_array_operator(ScalarArrayOpExpr *expr)
+{
+	Node	   *left = linitial(expr->args);
+	Node	   *right = lsecond(expr->args);
+	Oid			opno = encrypted_comparison(expr->opno, &left, &right, true);
+
+	if (!OidIsValid(opno))
+		opno = unsealed_comparison(expr->opno, &left, &right);
+
+	if (OidIsValid(opno))
+	{
+		expr->opno = opno;
+		expr->opfuncid = get_opcode(opno);
+		expr->args = list_make2(left, right);
+	}
+}
+
+static void
+rewrite_conditions(List *nodes)
+{
+	ListCell   *lc;
+
+	foreach(lc, nodes)
+		rewrite_condition(lfirst(lc));
+}
+
+/* A condition: AND, OR, NOT and comparisons; other expressions are left alone. */
+static void
+rewrite_condition(Node *node)
+{
+	if (node == NULL)
+		return;
+	if (IsA(node, BoolExpr))
+		rewrite_conditions(((BoolExpr *) node)->args);
+	else if (IsA(node, List))
+		rewrite_conditions((List *) node);
+	else if (IsA(node, SubLink))
+		rewrite_condition(((SubLink *) node)->testexpr);
+	else if (IsA(node, OpExpr) && list_length(((OpExpr *) node)->args) == 2)
+		rewrite_operator((OpExpr *) node);
+	else if (IsA(node, ScalarArrayOpExpr))
+		rewrite_array_operator((ScalarArrayOpExpr *) node);
+}
+
+static void
+rewrite_jointree(Node *node)
+{
+	ListCell   *lc;
+
+	if (node == NULL)
+		return;
+	if (IsA(node, FromExpr))
+	{
+		foreach(lc, ((FromExpr *) node)->fromlist)
+			rewrite_jointree(lfirst(lc));
+		rewrite_condition(((FromExpr *) node)->quals);
+	}
+	else if (IsA(node, JoinExpr))
+	{
+		rewrite_jointree(((JoinExpr *) node)->larg);
+		rewrite_jointree(((JoinExpr *) node)->rarg);
+		rewrite_condition(((JoinExpr *) node)->quals);
+	}
+}
+
+static Query *
+rewrite_query(Query *query)
+{
+	ListCell   *lc;
+
+	query = query_tree_mutator(query, rewrite, NULL, 0);
+	rewrite_jointree((Node *) query->jointree);
+	rewrite_condition(cellenc_merge_condition(query));
+	foreach(lc, query->rtable)
+		rewrite_conditions(lfirst_node(RangeTblEntry, lc)->securityQuals);
+	return query;
+}
+
+/* Every query inside; what the mutator returns is all its own, so it may change. */
+static Node *
+rewrite(Node *node, void *context)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Query))
+		return (Node *) rewrite_query((Query *) node);
+	return cellenc_plan_open(expression_tree_mutator(node, rewrite, context));
+}
+
+/* Does a query open anything encrypted? */
+static bool
+opens(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, opens, context, 0);
+	if (IsA(node, FuncExpr) && opened(node))
+		return true;
+	return expression_tree_walker(node, opens, context);
+}
+
+Query *
+cellenc_plan_compare(Query *query)
+{
+	return opens((Node *) query, NULL) ? rewrite_query(query) : query;
+}
