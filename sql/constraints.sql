@@ -102,7 +102,7 @@ INSERT INTO constraints_m VALUES ('y', 2, 9);
 \echo :LAST_ERROR_SQLSTATE
 \set VERBOSITY default
 
--- foreign keys, between columns of two keys and two types
+-- foreign keys, between columns of two keys and two types; and from a plain column, as it is while tables are converted one by one
 CREATE TABLE constraints_fk (id integer, ref encint4('constraints_b', 'order') REFERENCES constraints_t ON UPDATE CASCADE ON DELETE SET NULL);
 CREATE TABLE constraints_fk2 (mail enctext('constraints_b') REFERENCES constraints_t (mail) ON DELETE CASCADE);
 INSERT INTO constraints_fk VALUES (1, 11), (2, 13), (3, NULL);
@@ -112,8 +112,14 @@ INSERT INTO constraints_fk VALUES (4, 99);
 \echo :LAST_ERROR_SQLSTATE
 INSERT INTO constraints_fk2 VALUES ('not@there');
 \echo :LAST_ERROR_SQLSTATE
-CREATE TABLE constraints_fk3 (ref integer REFERENCES constraints_t);
+CREATE TABLE constraints_fk3 (ref integer REFERENCES constraints_t ON UPDATE CASCADE);
+INSERT INTO constraints_fk3 VALUES (14), (NULL);
+INSERT INTO constraints_fk3 VALUES (99);
 \echo :LAST_ERROR_SQLSTATE
+DELETE FROM constraints_t WHERE id = 14;
+\echo :LAST_ERROR_SQLSTATE
+UPDATE constraints_t SET id = 114 WHERE id = 14;
+SELECT * FROM constraints_fk3 ORDER BY ref;
 \set VERBOSITY default
 UPDATE constraints_t SET id = 111 WHERE id = 11;
 DELETE FROM constraints_t WHERE id = 13;
@@ -139,4 +145,4 @@ ALTER TABLE constraints_late ADD PRIMARY KEY (v);
 SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'constraints_late'::regclass AND contype IN ('c', 'p') ORDER BY conname;
 
 SET client_min_messages = warning;
-DROP TABLE constraints_t, constraints_big, constraints_m, constraints_fk, constraints_fk2, constraints_late CASCADE;
+DROP TABLE constraints_t, constraints_big, constraints_m, constraints_fk, constraints_fk2, constraints_fk3, constraints_late CASCADE;

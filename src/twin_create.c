@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * twin_create.c
- *	  Create an encrypted type: its functions, casts, operators and operator
- *	  classes.
+ *	  Create an encrypted type: its functions and casts, and all that
+ *	  twin_operators.c says.
  *
  * A twin is made of SQL objects alone, all of which run the generic functions
  * of twin_io.c, twin_cast.c and twin_ops.c, so pg_dump carries a user's twins
@@ -27,12 +27,12 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
-#include "utils/typcache.h"
 #include "utils/varlena.h"
 
 #include "compat.h"
 #include "report.h"
 #include "twin.h"
+#include "twin_operators.h"
 
 PG_FUNCTION_INFO_V1(cellenc_create_type);
 
@@ -46,11 +46,7 @@ typedef struct NewTwin
 	Oid			base;
 	char	   *base_name;		/* quoted and qualified */
 	Form_pg_type base_form;
-	TypeCacheEntry *cache;
 } NewTwin;
-
-/* What cast and comparison functions cost, in procost: so that plans hash. */
-#define FUNCTION_COST 20
 
 static void run(const char *fmt,...) pg_attribute_printf(1, 2);
 
@@ -184,7 +180,7 @@ create_seal_cast(NewTwin *twin, const char *tag, Oid source, const char *symbol,
 	/* VOLATILE: a constant must be sealed afresh for every row that stores it */
 	run("CREATE FUNCTION cellenc.%s(%s, integer, boolean) RETURNS %s AS '$libdir/cellenc', '%s' "
 		"LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST %d",
-		function, source_name, twin->name, symbol, FUNCTION_COST);
+		function, source_name, twin->name, symbol, CELLENC_FUNCTION_COST);
 	run("CREATE CAST (%s AS %s) WITH FUNCTION cellenc.%s(%s, integer, boolean) %s",
 		source_name, twin->name, function, source_name, context);
 }
@@ -199,7 +195,7 @@ create_open_cast(NewTwin *twin, Oid target, const char *context)
 	snprintf(function, sizeof(function), "cellenc_to_%s", base_type_name(target));
 	run("CREATE FUNCTION cellenc.%s(%s) RETURNS %s AS '$libdir/cellenc', 'cellenc_twin_open_to' "
 		"LANGUAGE c STABLE STRICT PARALLEL SAFE COST %d",
-		quote_identifier(function), twin->name, type_name(target), FUNCTION_COST);
+		quote_identifier(function), twin->name, type_name(target), CELLENC_FUNCTION_COST);
 	run("CREATE CAST (%s AS %s) WITH FUNCTION cellenc.%s(%s) %s",
 		twin->name, type_name(target), quote_identifier(function), twin->name, context);
 }
@@ -278,17 +274,17 @@ create_casts(NewTwin *twin, const char *tag)
 
 	run("CREATE FUNCTION cellenc.cellenc_open(%s) RETURNS %s AS '$libdir/cellenc', 'cellenc_twin_open' "
 		"LANGUAGE c STABLE STRICT PARALLEL SAFE LEAKPROOF COST %d",
-		twin->name, twin->base_name, FUNCTION_COST);
+		twin->name, twin->base_name, CELLENC_FUNCTION_COST);
 	run("CREATE CAST (%s AS %s) WITH FUNCTION cellenc.cellenc_open(%s) AS IMPLICIT",
 		twin->name, twin->base_name, twin->name);
 	/* VOLATILE: called last, on no more rows than the client gets */
 	run("CREATE FUNCTION cellenc.cellenc_wire(%s) RETURNS %s AS '$libdir/cellenc', 'cellenc_twin_open' "
 		"LANGUAGE c VOLATILE STRICT PARALLEL SAFE LEAKPROOF COST %d",
-		twin->name, twin->base_name, FUNCTION_COST);
+		twin->name, twin->base_name, CELLENC_FUNCTION_COST);
 	run("CREATE OPERATOR cellenc.@ (FUNCTION = cellenc.cellenc_wire, RIGHTARG = %s)", twin->name);
 	run("CREATE FUNCTION cellenc.cellenc_apply(%s, integer, boolean) RETURNS %s AS '$libdir/cellenc', 'cellenc_twin_apply' "
 		"LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST %d",
-		twin->name, twin->name, FUNCTION_COST);
+		twin->name, twin->name, CELLENC_FUNCTION_COST);
 	run("CREATE CAST (%s AS %s) WITH FUNCTION cellenc.cellenc_apply(%s, integer, boolean) AS IMPLICIT",
 		twin->name, twin->name, twin->name);
 	create_seal_cast(twin, tag, twin->base, "cellenc_twin_seal", "AS ASSIGNMENT");
@@ -393,157 +389,6 @@ create_twin_casts(NewTwin *twin, const char *tag)
 	}
 }
 
-/*
- * Operators
- */
-
-typedef struct TwinOperator
-{
-	const char *name;
-	const char *function;		/* and the C symbol cellenc_twin_ + this */
-	const char *commutator;
-	const char *negator;
-	const char *selectivity;	/* "sel" and "joinsel" are appended */
-	int			strategy;		/* of btree; 0: in no operator class */
-} TwinOperator;
-
-static const TwinOperator operators[] = {
-	{"<", "lt", ">", ">=", "scalarlt", 1},
-	{"<=", "le", ">=", ">", "scalarle", 2},
-	{"=", "eq", "=", "<>", "eq", 3},
-	{">=", "ge", "<=", "<", "scalarge", 4},
-	{">", "gt", "<", "<=", "scalargt", 5},
-	{"<>", "ne", "<>", "=", "neq", 0}
-};
-
-static bool
-is_equality(const TwinOperator *op)
-{
-	return op->function[0] == 'e' || op->function[0] == 'n';
-}
-
-static bool
-base_is_leakproof(const NewTwin *twin, const TwinOperator *op)
-{
-	Oid			base_op = is_equality(op) ? twin->cache->eq_opr : twin->cache->lt_opr;
-
-	return OidIsValid(base_op) && get_func_leakproof(get_opcode(base_op));
-}
-
-/* The operators that take (left, right), of which one is the twin. */
-static void
-create_operators(const NewTwin *twin, const char *left, const char *right)
-{
-	bool		same = strcmp(left, right) == 0;
-
-	for (int i = 0; i < (int) lengthof(operators); i++)
-	{
-		const TwinOperator *op = &operators[i];
-
-		if (!is_equality(op) && !OidIsValid(twin->cache->cmp_proc))
-			continue;
-		run("CREATE FUNCTION cellenc.cellenc_%s(%s, %s) RETURNS boolean AS '$libdir/cellenc', 'cellenc_twin_%s' "
-			"LANGUAGE c STABLE STRICT PARALLEL SAFE COST %d%s",
-			op->function, left, right, op->function, FUNCTION_COST,
-			base_is_leakproof(twin, op) ? " LEAKPROOF" : "");
-		run("CREATE OPERATOR cellenc.%s (FUNCTION = cellenc.cellenc_%s, LEFTARG = %s, RIGHTARG = %s, "
-			"COMMUTATOR = OPERATOR(cellenc.%s), NEGATOR = OPERATOR(cellenc.%s), "
-			"RESTRICT = %ssel, JOIN = %sjoinsel%s%s)",
-			op->name, op->function, left, right, op->commutator, op->negator,
-			op->selectivity, op->selectivity,
-			op->strategy == 3 && OidIsValid(twin->cache->hash_proc) ? ", HASHES" : "",
-		/* merging needs a sort of the base in the same family, which has none */
-			op->strategy == 3 && same && OidIsValid(twin->cache->cmp_proc) ? ", MERGES" : "");
-	}
-	if (OidIsValid(twin->cache->cmp_proc))
-		run("CREATE FUNCTION cellenc.cellenc_cmp(%s, %s) RETURNS integer AS '$libdir/cellenc', 'cellenc_twin_cmp' "
-			"LANGUAGE c STABLE STRICT PARALLEL SAFE COST %d", left, right, FUNCTION_COST);
-}
-
-static void
-create_btree_class(const NewTwin *twin)
-{
-	char	   *class = pstrdup(quote_identifier(psprintf("%s_ops", twin->plain_name)));
-	const char *pairs[2][2] = {{twin->name, twin->base_name}, {twin->base_name, twin->name}};
-
-	/* DROP TYPE leaves the family of a type of this name behind, empty or not */
-	run("DROP OPERATOR FAMILY IF EXISTS cellenc.%s USING btree", class);
-	run("CREATE OPERATOR CLASS cellenc.%s DEFAULT FOR TYPE %s USING btree AS "
-		"OPERATOR 1 cellenc.<, OPERATOR 2 cellenc.<=, OPERATOR 3 cellenc.=, OPERATOR 4 cellenc.>=, "
-		"OPERATOR 5 cellenc.>, FUNCTION 1 cellenc.cellenc_cmp(%s, %s)",
-		class, twin->name, twin->name, twin->name);
-	for (int i = 0; i < (int) lengthof(pairs); i++)
-	{
-		const char *l = pairs[i][0];
-		const char *r = pairs[i][1];
-
-		run("ALTER OPERATOR FAMILY cellenc.%s USING btree ADD "
-			"OPERATOR 1 cellenc.< (%s, %s), OPERATOR 2 cellenc.<= (%s, %s), OPERATOR 3 cellenc.= (%s, %s), "
-			"OPERATOR 4 cellenc.>= (%s, %s), OPERATOR 5 cellenc.> (%s, %s), "
-			"FUNCTION 1 (%s, %s) cellenc.cellenc_cmp(%s, %s)",
-			class, l, r, l, r, l, r, l, r, l, r, l, r, l, r);
-	}
-}
-
-/* The keyed hash of an argument type, unless another twin made it before. */
-static void
-create_hash_functions(const char *type)
-{
-	StringInfoData sql;
-	bool		exists;
-	bool		isnull;
-
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT pg_catalog.to_regprocedure(%s) IS NOT NULL",
-					 quote_literal_cstr(psprintf("cellenc.cellenc_hash(%s)", type)));
-	if (SPI_execute(sql.data, true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not look up a hash function");
-	exists = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	if (exists)
-		return;
-	run("CREATE FUNCTION cellenc.cellenc_hash(%s) RETURNS integer AS '$libdir/cellenc', 'cellenc_twin_hash' "
-		"LANGUAGE c STABLE STRICT PARALLEL SAFE COST %d", type, FUNCTION_COST);
-	run("CREATE FUNCTION cellenc.cellenc_hash_extended(%s, bigint) RETURNS bigint AS '$libdir/cellenc', 'cellenc_twin_hash_extended' "
-		"LANGUAGE c STABLE STRICT PARALLEL SAFE COST %d", type, FUNCTION_COST);
-}
-
-static void
-create_hash_class(const NewTwin *twin)
-{
-	char	   *class = pstrdup(quote_identifier(psprintf("%s_ops", twin->plain_name)));
-	const char *t = twin->name;
-	const char *b = twin->base_name;
-
-	run("DROP OPERATOR FAMILY IF EXISTS cellenc.%s USING hash", class);
-	create_hash_functions(t);
-	create_hash_functions(b);
-	run("CREATE OPERATOR CLASS cellenc.%s DEFAULT FOR TYPE %s USING hash AS OPERATOR 1 cellenc.=, "
-		"FUNCTION 1 cellenc.cellenc_hash(%s), FUNCTION 2 cellenc.cellenc_hash_extended(%s, bigint)",
-		class, t, t, t);
-	run("ALTER OPERATOR FAMILY cellenc.%s USING hash ADD "
-		"OPERATOR 1 cellenc.= (%s, %s), OPERATOR 1 cellenc.= (%s, %s), "
-		"FUNCTION 1 (%s, %s) cellenc.cellenc_hash(%s), "
-		"FUNCTION 2 (%s, %s) cellenc.cellenc_hash_extended(%s, bigint)",
-		class, t, b, b, t, b, b, b, b, b, b);
-}
-
-static void
-create_comparison(NewTwin *twin)
-{
-	twin->cache = lookup_type_cache(twin->base, TYPECACHE_EQ_OPR | TYPECACHE_LT_OPR |
-									TYPECACHE_CMP_PROC | TYPECACHE_HASH_PROC);
-	if (!OidIsValid(twin->cache->eq_opr))
-		return;
-
-	create_operators(twin, twin->name, twin->name);
-	create_operators(twin, twin->name, twin->base_name);
-	create_operators(twin, twin->base_name, twin->name);
-	if (OidIsValid(twin->cache->cmp_proc))
-		create_btree_class(twin);
-	if (OidIsValid(twin->cache->hash_proc))
-		create_hash_class(twin);
-}
-
 /* The new type's names, and the tag that it keeps for ever. */
 static const char *
 name_twin(NewTwin *twin, text *name)
@@ -587,6 +432,7 @@ cellenc_create_type(PG_FUNCTION_ARGS)
 	HeapTuple	tuple;
 	const char *tag;
 	int			nestlevel;
+	ListCell   *lc;
 
 	CELLENC_CHECK_PRELOAD();
 	if (!superuser())
@@ -617,7 +463,8 @@ cellenc_create_type(PG_FUNCTION_ARGS)
 	create_type(&twin, tag);
 	create_casts(&twin, tag);
 	create_twin_casts(&twin, tag);
-	create_comparison(&twin);
+	foreach(lc, cellenc_twin_operators(twin.name, twin.plain_name, twin.type, twin.base))
+		run("%s", (const char *) lfirst(lc));
 
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "could not disconnect from the SPI manager");

@@ -3,19 +3,22 @@
  * twin_ops.c
  *	  Comparison and hash functions of all encrypted types.
  *
- * Each takes (twin, twin), (twin, base) or (base, twin), as declared, and
- * answers as the base's own operator does.  They back the operator classes,
- * so ORDER BY, GROUP BY, DISTINCT and joins work on ciphertext and temporary
- * files hold nothing else.  All need `decrypt` on the keys involved, hit or
- * miss, or `=` would be an oracle.
+ * Each takes twins, bases and siblings of the base, as declared, and answers
+ * as the bases' own operator does.  They back the operator classes, so ORDER
+ * BY, GROUP BY, DISTINCT and joins work on ciphertext and temporary files hold
+ * nothing else.  All need `decrypt` on the keys involved, hit or miss, or `=`
+ * would be an oracle.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/nbtree.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "port/pg_bswap.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/pg_locale.h"
 
@@ -33,48 +36,116 @@ PG_FUNCTION_INFO_V1(cellenc_twin_le);
 PG_FUNCTION_INFO_V1(cellenc_twin_gt);
 PG_FUNCTION_INFO_V1(cellenc_twin_ge);
 PG_FUNCTION_INFO_V1(cellenc_twin_cmp);
+PG_FUNCTION_INFO_V1(cellenc_twin_term_lt);
+PG_FUNCTION_INFO_V1(cellenc_twin_term_le);
+PG_FUNCTION_INFO_V1(cellenc_twin_term_gt);
+PG_FUNCTION_INFO_V1(cellenc_twin_term_ge);
+PG_FUNCTION_INFO_V1(cellenc_twin_term_cmp);
 PG_FUNCTION_INFO_V1(cellenc_twin_hash);
 PG_FUNCTION_INFO_V1(cellenc_twin_hash_extended);
 
 /* Class of the keyed hash of a type that has no term of its own. */
 #define NO_TERM_CLASS "hash"
 
+/* One argument of these functions. */
+typedef struct Operand
+{
+	const CellencTwin *twin;	/* NULL: the argument is plain */
+	TypeCacheEntry *base;		/* what it is once opened */
+
+	/* a plain argument met before, and its term: the constant of a scan */
+	bool		known;
+	Datum		known_value;
+	uint8		known_term[CELLENC_TERM_LEN];
+} Operand;
+
 /* What these functions keep in fn_extra. */
 typedef struct OpState
 {
-	const CellencTwin *arg[2];	/* NULL: the argument is of the base type */
-	const CellencTwin *twin;	/* one of them, or NULL for hash(base) */
-	Oid			base;
-	TypeCacheEntry *cache;		/* of the base */
-	bool		has_term;
+	Operand		arg[2];
+	FmgrInfo   *eq;				/* of the bases; NULL for hash functions */
+	FmgrInfo   *cmp;
+	const char *term_class;		/* NULL: terms do not tell equality */
 	Oid			collation;		/* that by_bytes was found out for */
 	bool		by_bytes;		/* equal if and only if the terms are */
 } OpState;
+
+static void
+init_operand(Operand *operand, Oid type)
+{
+	operand->twin = cellenc_twin_lookup(type);
+	operand->base = lookup_type_cache(operand->twin ? operand->twin->base : type,
+									  TYPECACHE_EQ_OPR_FINFO | TYPECACHE_CMP_PROC_FINFO |
+									  TYPECACHE_HASH_PROC_FINFO | TYPECACHE_BTREE_OPFAMILY);
+}
+
+static FmgrInfo *
+function_info(Oid function, MemoryContext cxt)
+{
+	FmgrInfo   *info;
+
+	if (!OidIsValid(function))
+		return NULL;
+	info = MemoryContextAlloc(cxt, sizeof(FmgrInfo));
+	fmgr_info_cxt(function, info, cxt);
+	return info;
+}
+
+/* How the bases compare: one type with itself, or two of an operator family. */
+static void
+init_comparison(OpState *state, MemoryContext cxt)
+{
+	TypeCacheEntry *left = state->arg[0].base;
+	TypeCacheEntry *right = state->arg[1].base;
+
+	if (left->type_id == right->type_id)
+	{
+		if (OidIsValid(left->eq_opr_finfo.fn_oid))
+			state->eq = &left->eq_opr_finfo;
+		if (OidIsValid(left->cmp_proc_finfo.fn_oid))
+			state->cmp = &left->cmp_proc_finfo;
+	}
+	else
+	{
+		state->eq = function_info(get_opcode(get_opfamily_member(left->btree_opf, left->type_id,
+																 right->type_id,
+																 BTEqualStrategyNumber)), cxt);
+		state->cmp = function_info(get_opfamily_proc(left->btree_opf, left->type_id,
+													 right->type_id, BTORDER_PROC), cxt);
+	}
+	if (!state->eq)
+		elog(ERROR, "types %u and %u cannot be compared", left->type_id, right->type_id);
+}
+
+static bool
+is_hash_function(PGFunction function)
+{
+	return function == cellenc_twin_hash || function == cellenc_twin_hash_extended;
+}
 
 static OpState *
 op_state(FunctionCallInfo fcinfo)
 {
 	FmgrInfo   *flinfo = fcinfo->flinfo;
 	OpState    *state = flinfo->fn_extra;
-	Oid		   *types;
-	int			ntypes;
 
 	CELLENC_CHECK_PRELOAD();
 	if (unlikely(!state))
 	{
+		Oid		   *types;
+		int			ntypes;
+
 		(void) get_func_signature(flinfo->fn_oid, &types, &ntypes);
 		state = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(OpState));
-		state->arg[0] = cellenc_twin_lookup(types[0]);
-		if (ntypes > 1)
-			state->arg[1] = cellenc_twin_lookup(types[1]);
-		state->twin = state->arg[0] ? state->arg[0] : state->arg[1];
-		state->base = state->twin ? state->twin->base : types[0];
-		state->has_term = cellenc_term_class(state->base) != NULL;
-		state->cache = lookup_type_cache(state->base,
-										 TYPECACHE_EQ_OPR_FINFO | TYPECACHE_CMP_PROC_FINFO |
-										 TYPECACHE_HASH_PROC_FINFO);
+		init_operand(&state->arg[0], types[0]);
+		state->term_class = cellenc_term_class(state->arg[0].base->type_id);
+		if (!is_hash_function(flinfo->fn_addr))
+		{
+			init_operand(&state->arg[1], types[1]);
+			init_comparison(state, flinfo->fn_mcxt);
+		}
 		state->collation = InvalidOid;
-		state->by_bytes = state->has_term;
+		state->by_bytes = state->term_class != NULL;
 		flinfo->fn_extra = state;
 	}
 
@@ -82,7 +153,7 @@ op_state(FunctionCallInfo fcinfo)
 	if (unlikely(state->collation != PG_GET_COLLATION()))
 	{
 		state->collation = PG_GET_COLLATION();
-		state->by_bytes = state->has_term && get_collation_isdeterministic(state->collation);
+		state->by_bytes = state->term_class && get_collation_isdeterministic(state->collation);
 	}
 	return state;
 }
@@ -93,34 +164,33 @@ plain_argument(FunctionCallInfo fcinfo, const OpState *state, int n)
 {
 	Datum		value = PG_GETARG_DATUM(n);
 
-	if (!state->arg[n])
+	if (!state->arg[n].twin)
 		return value;
-	return cellenc_codec_open_to_compare(state->arg[n], value);
+	return cellenc_codec_open_to_compare(state->arg[n].twin, value);
 }
 
 static void
 free_plain(const OpState *state, int n, Datum plain)
 {
-	if (state->arg[n] && !state->arg[n]->typbyval)
+	if (state->arg[n].twin && !state->arg[n].twin->typbyval)
 		pfree(DatumGetPointer(plain));
 }
 
 static int
-compare_values(FunctionCallInfo fcinfo)
+compare_values(FunctionCallInfo fcinfo, OpState *state)
 {
-	OpState    *state = op_state(fcinfo);
 	Datum		left;
 	Datum		right;
 	int			result;
 
-	if (!OidIsValid(state->cache->cmp_proc_finfo.fn_oid))
+	if (!state->cmp)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("could not identify a comparison function for type %u", state->base)));
+				 errmsg("could not identify a comparison function for type %s",
+						format_type_be(state->arg[0].base->type_id))));
 	left = plain_argument(fcinfo, state, 0);
 	right = plain_argument(fcinfo, state, 1);
-	result = DatumGetInt32(FunctionCall2Coll(&state->cache->cmp_proc_finfo, PG_GET_COLLATION(),
-											 left, right));
+	result = DatumGetInt32(FunctionCall2Coll(state->cmp, PG_GET_COLLATION(), left, right));
 	free_plain(state, 0, left);
 	free_plain(state, 1, right);
 	return result;
@@ -128,11 +198,11 @@ compare_values(FunctionCallInfo fcinfo)
 
 /* The stored term of argument n, after the check of the right to compare. */
 static bool
-term_of_argument(FunctionCallInfo fcinfo, const OpState *state, int n, uint8 *term)
+stored_term(FunctionCallInfo fcinfo, const OpState *state, int n, uint8 *term)
 {
 	Datum		value = PG_GETARG_DATUM(n);
 
-	if (!state->arg[n] || !cellenc_codec_stored_term(value, term))
+	if (!state->arg[n].twin || !cellenc_codec_stored_term(value, term))
 		return false;
 	cellenc_codec_check_compare(value);
 	return true;
@@ -148,16 +218,94 @@ values_equal(FunctionCallInfo fcinfo)
 	bool		result;
 
 	if (state->by_bytes &&
-		term_of_argument(fcinfo, state, 0, term[0]) &&
-		term_of_argument(fcinfo, state, 1, term[1]))
+		stored_term(fcinfo, state, 0, term[0]) &&
+		stored_term(fcinfo, state, 1, term[1]))
 		return cellenc_cipher_equal(term[0], term[1], CELLENC_TERM_LEN);
 
 	left = plain_argument(fcinfo, state, 0);
 	right = plain_argument(fcinfo, state, 1);
-	result = DatumGetBool(FunctionCall2Coll(&state->cache->eq_opr_finfo, PG_GET_COLLATION(),
-											left, right));
+	result = DatumGetBool(FunctionCall2Coll(state->eq, PG_GET_COLLATION(), left, right));
 	free_plain(state, 0, left);
 	free_plain(state, 1, right);
+	return result;
+}
+
+/*
+ * Terms.  Where bytes do not tell equality (no canonical form, or a
+ * nondeterministic collation), the base's own hash takes their place: equal
+ * values still have equal ones, and unequal ones seldom.
+ */
+
+/* Compute what stands for plain, a value of argument n. */
+static void
+compute_term(const OpState *state, int n, CellencMac *mac, Datum plain, uint8 *term)
+{
+	TypeCacheEntry *base = state->arg[n].base;
+	CellencStatus status;
+	uint32		hash;
+
+	if (state->by_bytes)
+	{
+		cellenc_term_compute(mac, base->type_id, plain, term);
+		return;
+	}
+	hash = pg_hton32(DatumGetUInt32(FunctionCall1Coll(&base->hash_proc_finfo, state->collation, plain)));
+	status = cellenc_envelope_term(mac, NO_TERM_CLASS, &hash, sizeof(hash), term);
+	if (status != CELLENC_OK)
+		cellenc_report_status(status);
+}
+
+/* The term of argument n, stored or computed. */
+static void
+argument_term(FunctionCallInfo fcinfo, OpState *state, int n, CellencMac *mac, uint8 *term)
+{
+	Operand    *arg = &state->arg[n];
+	Datum		plain;
+
+	if (state->by_bytes && stored_term(fcinfo, state, n, term))
+		return;
+
+	plain = plain_argument(fcinfo, state, n);
+	if (arg->twin)
+	{
+		compute_term(state, n, mac, plain, term);
+		free_plain(state, n, plain);
+		return;
+	}
+
+	if (!arg->known || !datum_image_eq(plain, arg->known_value, arg->base->typbyval, arg->base->typlen))
+	{
+		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+
+		if (arg->known && !arg->base->typbyval)
+			pfree(DatumGetPointer(arg->known_value));
+		arg->known = false;
+		arg->known_value = datumCopy(plain, arg->base->typbyval, arg->base->typlen);
+		MemoryContextSwitchTo(old);
+		compute_term(state, n, mac, plain, arg->known_term);
+		arg->known = true;
+	}
+	memcpy(term, arg->known_term, CELLENC_TERM_LEN);
+}
+
+/* Order by term; consistent with values_equal, and telling nothing else. */
+static int
+compare_terms(FunctionCallInfo fcinfo)
+{
+	OpState    *state = op_state(fcinfo);
+	CellencMac *mac = cellenc_keyring_search_mac();
+	uint8		term[2][CELLENC_TERM_LEN];
+	int			result;
+
+	/* without a key there is no column, so nothing is stored by this */
+	if (!mac)
+		return compare_values(fcinfo, state);
+
+	argument_term(fcinfo, state, 0, mac, term[0]);
+	argument_term(fcinfo, state, 1, mac, term[1]);
+	result = memcmp(term[0], term[1], CELLENC_TERM_LEN);
+	if (result == 0 && !state->by_bytes)
+		return compare_values(fcinfo, state);
 	return result;
 }
 
@@ -176,73 +324,81 @@ cellenc_twin_ne(PG_FUNCTION_ARGS)
 Datum
 cellenc_twin_lt(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(compare_values(fcinfo) < 0);
+	PG_RETURN_BOOL(compare_values(fcinfo, op_state(fcinfo)) < 0);
 }
 
 Datum
 cellenc_twin_le(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(compare_values(fcinfo) <= 0);
+	PG_RETURN_BOOL(compare_values(fcinfo, op_state(fcinfo)) <= 0);
 }
 
 Datum
 cellenc_twin_gt(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(compare_values(fcinfo) > 0);
+	PG_RETURN_BOOL(compare_values(fcinfo, op_state(fcinfo)) > 0);
 }
 
 Datum
 cellenc_twin_ge(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(compare_values(fcinfo) >= 0);
+	PG_RETURN_BOOL(compare_values(fcinfo, op_state(fcinfo)) >= 0);
 }
 
 Datum
 cellenc_twin_cmp(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT32(compare_values(fcinfo));
+	PG_RETURN_INT32(compare_values(fcinfo, op_state(fcinfo)));
+}
+
+Datum
+cellenc_twin_term_lt(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(compare_terms(fcinfo) < 0);
+}
+
+Datum
+cellenc_twin_term_le(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(compare_terms(fcinfo) <= 0);
+}
+
+Datum
+cellenc_twin_term_gt(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(compare_terms(fcinfo) > 0);
+}
+
+Datum
+cellenc_twin_term_ge(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(compare_terms(fcinfo) >= 0);
+}
+
+Datum
+cellenc_twin_term_cmp(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(compare_terms(fcinfo));
 }
 
 /*
- * The keyed hash of the first argument: of its term where the type has one,
- * else of the base's own hash.  The output is frozen, like the term.
+ * The keyed hash of the first argument: of its term, or of what stands for it.
+ * The output is frozen, like the term.
  */
 static uint64
 keyed_hash(FunctionCallInfo fcinfo)
 {
 	OpState    *state = op_state(fcinfo);
-	CellencMac *mac;
+	CellencMac *mac = cellenc_keyring_search_mac();
 	uint8		term[CELLENC_TERM_LEN];
 	uint64		result;
 
-	if (!state->by_bytes || !term_of_argument(fcinfo, state, 0, term))
-	{
-		Datum		plain = plain_argument(fcinfo, state, 0);
-		uint32		hash = 0;
+	/* without a key there is no column, so nothing is stored by this */
+	if (!mac)
+		return DatumGetUInt32(FunctionCall1Coll(&state->arg[0].base->hash_proc_finfo, PG_GET_COLLATION(),
+												plain_argument(fcinfo, state, 0)));
 
-		if (!state->by_bytes)
-			hash = DatumGetUInt32(FunctionCall1Coll(&state->cache->hash_proc_finfo,
-													PG_GET_COLLATION(), plain));
-
-		/* without a key there is no column, so nothing is stored by this */
-		mac = cellenc_keyring_search_mac();
-		if (!mac)
-			return DatumGetUInt32(FunctionCall1Coll(&state->cache->hash_proc_finfo,
-													PG_GET_COLLATION(), plain));
-		if (state->by_bytes)
-			cellenc_term_compute(mac, state->base, plain, term);
-		else
-		{
-			CellencStatus status;
-
-			hash = pg_hton32(hash);
-			status = cellenc_envelope_term(mac, NO_TERM_CLASS, &hash, sizeof(hash), term);
-			if (status != CELLENC_OK)
-				cellenc_report_status(status);
-		}
-		free_plain(state, 0, plain);
-	}
-
+	argument_term(fcinfo, state, 0, mac, term);
 	memcpy(&result, term, sizeof(result));
 	return pg_ntoh64(result);
 }

@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * twin_operators.h
+ *	  The operators and operator classes of an encrypted type.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CELLENC_TWIN_OPERATORS_H
+#define CELLENC_TWIN_OPERATORS_H
+
+#include "nodes/pg_list.h"
+
+/* What cast and comparison functions cost, in procost: so that plans hash. */
+#define CELLENC_FUNCTION_COST 20
+
+/*
+ * The statements that make them, as a List of char *, to be run in this order.
+ * name is the twin's, quoted and qualified, plain_name without either.
+ */
+extern List *cellenc_twin_operators(char *name, const char *plain_name, Oid twin, Oid base);
+
+#endif							/* CELLENC_TWIN_OPERATORS_H */
