@@ -454,6 +454,9 @@ cellenc_launcher_main(Datum arg)
 		long		sleep;
 
 		ResetLatch(MyLatch);
+		/* A shutdown is no news: no FATAL for it; 1, to be started again. */
+		if (ProcDiePending)
+			proc_exit(1);
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 		{

@@ -350,6 +350,9 @@ cellenc_worker_main(Datum arg)
 			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 							 sleep, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
+		/* A shutdown between steps is no news: no FATAL for it. */
+		if (ProcDiePending)
+			proc_exit(0);
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 		{

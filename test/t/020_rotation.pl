@@ -220,6 +220,32 @@ wait_for_job($job + 1, 'prepared transaction');
 is_all_new('prepared transaction');
 
 #
+# A shutdown while a job waits: neither launcher, worker nor loader calls it fatal
+#
+
+query("BEGIN; CREATE TABLE prepared (); PREPARE TRANSACTION 'older'");
+$job = rotate_in_background('pii');
+wait_until("SELECT state = 'waiting' AND waiting_for LIKE 'prepared transaction%' FROM cellenc.jobs WHERE job = $job",
+	'a prepared transaction is named');
+worker_pid();
+my $log_end = -s $node->logfile;
+$node->stop;
+my $shutdown = slurp_file($node->logfile, $log_end);
+like($shutdown, qr/received fast shutdown request/, 'log of the shutdown');
+unlike($shutdown, qr/FATAL/, 'nothing in it is fatal');
+$node->start;
+query("ROLLBACK PREPARED 'older'");
+wait_for_job($job, 'shutdown while the job waits');
+
+# the launcher comes back when somebody ends it
+my $launcher = query("SELECT pid FROM pg_stat_activity WHERE backend_type = 'cellenc launcher'");
+query("SELECT pg_terminate_backend($launcher)");
+$job = rotate_in_background('pii');
+wait_for_job($job, 'launcher ended');
+isnt(query("SELECT pid FROM pg_stat_activity WHERE backend_type = 'cellenc launcher'"),
+	$launcher, 'another launcher runs');
+
+#
 # A value that does not open
 #
 
