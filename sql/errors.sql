@@ -47,6 +47,39 @@ SELECT base, errors_check(base, literal) FROM (VALUES
 	('uuid', 'secret'), ('uuid', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1'), ('inet', 'secret'), ('inet', '1.2.3.4.5'), ('inet', '1.2.3.4/33')) v (base, literal);
 \pset tuples_only off
 \pset format aligned
+-- whatever their class: names that are not there, and what an input function raises with no code of its own
+SET client_min_messages = warning;
+SELECT cellenc_create_type('errors_encregclass', 'regclass'), cellenc_create_type('errors_encregrole', 'regrole');
+CREATE FUNCTION errors_raise(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE internal_error USING MESSAGE = $1; END $$;
+CREATE DOMAIN errors_domain AS text CHECK (errors_raise(VALUE));
+CREATE TYPE errors_pair AS (a errors_domain, b integer);
+SELECT cellenc_create_type('errors_encpair', 'errors_pair');
+RESET client_min_messages;
+SELECT 'secret'::errors_encregclass;
+\echo :LAST_ERROR_SQLSTATE
+SELECT 'secret'::text::errors_encregclass;
+\echo :LAST_ERROR_SQLSTATE
+SELECT 'secret'::enctext::errors_encregclass;
+\echo :LAST_ERROR_SQLSTATE
+SELECT 'secret'::errors_encregrole;
+\echo :LAST_ERROR_SQLSTATE
+SELECT '(secret,1)'::errors_encpair;
+\echo :LAST_ERROR_SQLSTATE
+-- but not what says nothing of the value
+SET statement_timeout = '100ms';
+CREATE FUNCTION errors_sleep(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(10); RETURN true; END $$;
+ALTER DOMAIN errors_domain DROP CONSTRAINT errors_domain_check;
+ALTER DOMAIN errors_domain ADD CHECK (errors_sleep(VALUE));
+\set VERBOSITY terse
+SELECT '(secret,1)'::errors_encpair;
+\set VERBOSITY default
+RESET statement_timeout;
+SET client_min_messages = warning;
+DROP TYPE errors_encregclass, errors_encregrole, errors_encpair CASCADE;
+DROP TYPE errors_pair, errors_domain CASCADE;
+RESET client_min_messages;
+DROP FUNCTION errors_raise, errors_sleep;
+
 -- jsonb says where in the value; not here
 DO $$
 DECLARE

@@ -59,6 +59,37 @@ cellenc_table_tuple_update(Relation rel, ItemPointer otid, TupleTableSlot *slot,
 #define cellenc_table_tuple_update table_tuple_update
 #endif
 
+/* 16 has input functions that report an error to their caller; before, all throw it. */
+#if PG_VERSION_NUM < 160000
+#include "fmgr.h"
+#include "nodes/nodes.h"
+
+typedef struct ErrorSaveContext
+{
+	NodeTag		type;
+	bool		error_occurred;
+	bool		details_wanted;
+	ErrorData  *error_data;
+} ErrorSaveContext;
+
+#define cellenc_save_context(context) ((ErrorSaveContext *) NULL)
+#define T_ErrorSaveContext T_Invalid
+#define errsave(context, ...) ereport(ERROR, __VA_ARGS__)
+
+static inline bool
+InputFunctionCallSafe(FmgrInfo *flinfo, char *str, Oid typioparam, int32 typmod,
+					  fmNodePtr escontext, Datum *result)
+{
+	*result = InputFunctionCall(flinfo, str, typioparam, typmod);
+	return true;
+}
+#else
+#include "nodes/miscnodes.h"
+
+#define cellenc_save_context(context) \
+	((context) != NULL && IsA(context, ErrorSaveContext) ? (ErrorSaveContext *) (context) : NULL)
+#endif
+
 /* 17 numbers processes from 0 by another name, and BRIN keeps state between insertions. */
 #if PG_VERSION_NUM < 170000
 #define cellenc_vxid_proc(vxid) BackendIdGetProc((vxid).backendId)

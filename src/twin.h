@@ -17,6 +17,7 @@
 #include "nodes/pg_list.h"
 #include "utils/typcache.h"
 
+#include "compat.h"
 #include "envelope.h"
 
 #define CELLENC_IN_PREFIX	"cellenc_in_"
@@ -71,12 +72,25 @@ extern const CellencTwin *cellenc_twin_of_result(FmgrInfo *flinfo);
 extern const CellencTwin *cellenc_twin_of_argument(FmgrInfo *flinfo);
 
 /*
- * Is this text, which is about to become a value, a sealed one?  Refused where
- * cellenc.input does not allow that.  And the value of such a text, under
- * typmod.
+ * Is this text, which is about to become a value, a sealed one?  In pg_upgrade
+ * every one has to be.
  */
-extern bool cellenc_twin_reads_sealed(const char *str, int len);
-extern Datum cellenc_twin_parse_sealed(const CellencTwin *twin, const char *str, int len, int32 typmod);
+extern bool cellenc_twin_is_sealed_text(const char *str, int len);
+
+/*
+ * The value of such a text under typmod; refused where cellenc.input does not
+ * allow it.  Errors of the text go to context, if that is an ErrorSaveContext;
+ * the result is then of no use.
+ */
+extern Datum cellenc_twin_parse_sealed(const CellencTwin *twin, const char *str, int len,
+									   int32 typmod, fmNodePtr context);
+
+/*
+ * To be called in PG_CATCH(), with the memory context of before PG_TRY(), after
+ * a function of the base that reads a value has failed: replaces its error,
+ * which may quote the value.
+ */
+pg_noreturn extern void cellenc_twin_rethrow_input_error(const CellencTwin *twin, MemoryContext cxt);
 
 /*
  * Is type a twin?  Cheaper than a look-up: reads pg_type and pg_proc only, so

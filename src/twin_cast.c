@@ -46,6 +46,7 @@ typedef struct CastState
 {
 	const CellencTwin *source;	/* NULL: an ordinary type */
 	const CellencTwin *target;
+	bool		parses;			/* the source is text: errors may quote it */
 	BaseCast	cast;
 } CastState;
 
@@ -135,17 +136,43 @@ cast_state(FmgrInfo *flinfo)
 		Oid		   *types;
 		int			ntypes;
 		Oid			result = get_func_signature(flinfo->fn_oid, &types, &ntypes);
+		Oid			source;
+		char		category;
+		bool		preferred;
 
 		state = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(CastState));
 		state->source = cellenc_twin_lookup(types[0]);
 		state->target = cellenc_twin_lookup(result);
-		prepare_cast(&state->cast,
-					 state->source ? state->source->base : types[0],
-					 state->target ? state->target->base : result,
+		source = state->source ? state->source->base : types[0];
+		get_type_category_preferred(source, &category, &preferred);
+		state->parses = category == TYPCATEGORY_STRING;
+		prepare_cast(&state->cast, source, state->target ? state->target->base : result,
 					 flinfo->fn_mcxt);
 		flinfo->fn_extra = state;
 	}
 	return state;
+}
+
+/* The value to seal, by the cast to the base of the target. */
+static Datum
+cast_to_base(CastState *state, Datum value)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	Datum		base = (Datum) 0;
+
+	if (!state->parses)
+		return run_cast(&state->cast, value);
+
+	PG_TRY();
+	{
+		base = run_cast(&state->cast, value);
+	}
+	PG_CATCH();
+	{
+		cellenc_twin_rethrow_input_error(state->target, cxt);
+	}
+	PG_END_TRY();
+	return base;
 }
 
 /* twin → base: the only implicit cast of a twin to an ordinary type. */
@@ -190,9 +217,9 @@ cellenc_twin_seal(PG_FUNCTION_ARGS)
 	{
 		text	   *str = DatumGetTextPP(base);
 
-		if (unlikely(cellenc_twin_reads_sealed(VARDATA_ANY(str), VARSIZE_ANY_EXHDR(str))))
-			PG_RETURN_DATUM(cellenc_twin_parse_sealed(twin, VARDATA_ANY(str),
-													  VARSIZE_ANY_EXHDR(str), typmod));
+		if (cellenc_twin_is_sealed_text(VARDATA_ANY(str), VARSIZE_ANY_EXHDR(str)))
+			PG_RETURN_DATUM(cellenc_twin_parse_sealed(twin, VARDATA_ANY(str), VARSIZE_ANY_EXHDR(str),
+													  typmod, NULL));
 		base = PointerGetDatum(str);
 	}
 	PG_RETURN_DATUM(cellenc_codec_make(twin, base, typmod));
@@ -204,7 +231,7 @@ cellenc_twin_seal_from(PG_FUNCTION_ARGS)
 {
 	CastState  *state = cast_state(fcinfo->flinfo);
 
-	PG_RETURN_DATUM(cellenc_codec_make(state->target, run_cast(&state->cast, PG_GETARG_DATUM(0)),
+	PG_RETURN_DATUM(cellenc_codec_make(state->target, cast_to_base(state, PG_GETARG_DATUM(0)),
 									   PG_GETARG_INT32(1)));
 }
 
@@ -215,6 +242,5 @@ cellenc_twin_convert(PG_FUNCTION_ARGS)
 	CastState  *state = cast_state(fcinfo->flinfo);
 	Datum		plain = cellenc_codec_open(state->source, PG_GETARG_DATUM(0));
 
-	PG_RETURN_DATUM(cellenc_codec_make(state->target, run_cast(&state->cast, plain),
-									   PG_GETARG_INT32(1)));
+	PG_RETURN_DATUM(cellenc_codec_make(state->target, cast_to_base(state, plain), PG_GETARG_INT32(1)));
 }

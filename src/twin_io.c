@@ -38,18 +38,39 @@ PG_FUNCTION_INFO_V1(cellenc_twin_send);
  */
 
 static bool
-is_sealed_text(const char *str, int len)
+has_prefix(const char *str, int len)
 {
 	return len >= (int) strlen(SEALED_PREFIX) &&
 		memcmp(str, SEALED_PREFIX, strlen(SEALED_PREFIX)) == 0;
 }
 
-static void
-report_bad_sealed_text(void)
+bool
+cellenc_twin_is_sealed_text(const char *str, int len)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-			 errmsg("invalid sealed text of an encrypted value")));
+	/* no key is used in pg_upgrade, so there is nothing to seal with */
+	return unlikely(has_prefix(str, len) || IsBinaryUpgrade);
+}
+
+/* The bytes of a sealed text; NULL where its form is wrong. */
+static struct varlena *
+decode_sealed(const char *str, int len)
+{
+	struct varlena *value;
+	int			size;
+	CellencEnvelope env;
+
+	if (!has_prefix(str, len))
+		return NULL;
+	str += strlen(SEALED_PREFIX);
+	len -= strlen(SEALED_PREFIX);
+	size = pg_b64_dec_len(len);
+	value = palloc(VARHDRSZ + size);
+	size = pg_b64_decode(str, len, (void *) VARDATA(value), size);
+	if (size < 0 ||
+		cellenc_envelope_parse((const uint8 *) VARDATA(value), size, &env) != CELLENC_OK)
+		return NULL;
+	SET_VARSIZE(value, VARHDRSZ + size);
+	return value;
 }
 
 /*
@@ -58,28 +79,31 @@ report_bad_sealed_text(void)
  * dump may bring rows before keys.
  */
 Datum
-cellenc_twin_parse_sealed(const CellencTwin *twin, const char *str, int len, int32 typmod)
+cellenc_twin_parse_sealed(const CellencTwin *twin, const char *str, int len, int32 typmod,
+						  fmNodePtr context)
 {
-	int			size;
 	struct varlena *value;
-	CellencEnvelope env;
-	CellencKeyVersion *version;
 
-	str += strlen(SEALED_PREFIX);
-	len -= strlen(SEALED_PREFIX);
-	size = pg_b64_dec_len(len);
-	value = palloc(VARHDRSZ + size);
-	size = pg_b64_decode(str, len, (void *) VARDATA(value), size);
-	if (size < 0 ||
-		cellenc_envelope_parse((const uint8 *) VARDATA(value), size, &env) != CELLENC_OK)
-		report_bad_sealed_text();
-	SET_VARSIZE(value, VARHDRSZ + size);
+	if (cellenc_guc_input == CELLENC_TEXT_PLAIN && !IsBinaryUpgrade)
+	{
+		errsave(context,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("sealed text is not accepted as an encrypted value"),
+				 errdetail("The text is encrypted already and would be encrypted twice."),
+				 errhint("Set cellenc.input to \"sealed\" to load sealed values.")));
+		return (Datum) 0;
+	}
 
-	if (IsBinaryUpgrade)
-		return PointerGetDatum(value);
+	value = decode_sealed(str, len);
+	if (!value)
+	{
+		errsave(context,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("invalid sealed text of an encrypted value")));
+		return (Datum) 0;
+	}
 
-	version = cellenc_keyring_version(env.version_id);
-	if (version)
+	if (!IsBinaryUpgrade && cellenc_keyring_version(cellenc_codec_version_id(PointerGetDatum(value))))
 	{
 		cellenc_codec_authenticate(twin, PointerGetDatum(value));
 		return cellenc_codec_apply(twin, PointerGetDatum(value), typmod);
@@ -125,51 +149,53 @@ prints_sealed(Datum value)
 	return !version || !version->key->literal;
 }
 
-
-bool
-cellenc_twin_reads_sealed(const char *str, int len)
-{
-	if (likely(!is_sealed_text(str, len)))
-	{
-		/* no key is used in pg_upgrade, so there is nothing to seal with */
-		if (IsBinaryUpgrade)
-			report_bad_sealed_text();
-		return false;
-	}
-	if (cellenc_guc_input == CELLENC_TEXT_PLAIN && !IsBinaryUpgrade)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-				 errmsg("sealed text is not accepted as an encrypted value"),
-				 errdetail("The text is encrypted already and would be encrypted twice."),
-				 errhint("Set cellenc.input to \"sealed\" to load sealed values.")));
-	return true;
-}
-
 /*
  * Errors of the base's input
  */
 
 /*
- * An error of the base's input function quotes the value; what reaches the
- * client and the log instead has its SQLSTATE and the type.  Errors of
- * another kind (out of memory, cancelled) pass as they are.
+ * May an error of this SQLSTATE, from a function that was given a value to
+ * read, be shown?  Those that say that the value is bad quote it, be it as a
+ * number or as the name of a relation; the others are about the server.
  */
-static void
-report_bad_input(const CellencTwin *twin, MemoryContext cxt)
+static bool
+is_about_the_server(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_SYSTEM_ERROR:
+			return true;
+	}
+	return sqlerrcode == ERRCODE_STATEMENT_TOO_COMPLEX ||
+		sqlerrcode == ERRCODE_DATA_CORRUPTED ||
+		sqlerrcode == ERRCODE_INDEX_CORRUPTED;
+}
+
+/* What is said instead; an argument of ereport(). */
+static int
+bad_input(const CellencTwin *twin, int sqlerrcode)
+{
+	errcode(sqlerrcode);
+	errmsg("invalid input for encrypted type %s", format_type_be(twin->type));
+	errdetail("The value is not a valid %s; it is not shown because it is sensitive.",
+			  format_type_be(twin->base));
+	return 0;
+}
+
+void
+cellenc_twin_rethrow_input_error(const CellencTwin *twin, MemoryContext cxt)
 {
 	ErrorData  *edata;
 
 	MemoryContextSwitchTo(cxt);
 	edata = CopyErrorData();
-	if (ERRCODE_TO_CATEGORY(edata->sqlerrcode) != ERRCODE_DATA_EXCEPTION &&
-		edata->sqlerrcode != ERRCODE_PROTOCOL_VIOLATION)
+	if (is_about_the_server(edata->sqlerrcode))
 		PG_RE_THROW();
 	FlushErrorState();
-	ereport(ERROR,
-			(errcode(edata->sqlerrcode),
-			 errmsg("invalid input for encrypted type %s", format_type_be(twin->type)),
-			 errdetail("The value is not a valid %s; it is not shown because it is sensitive.",
-					   format_type_be(twin->base))));
+	ereport(ERROR, bad_input(twin, edata->sqlerrcode));
 }
 
 /* text and bytea's relatives take any bytes: no need to be ready for errors. */
@@ -179,26 +205,51 @@ input_never_fails(Oid base)
 	return base == TEXTOID || base == VARCHAROID;
 }
 
-static Datum
-base_input(const CellencTwin *twin, char *str)
+/* False where an error went to save (NULL: all are thrown). */
+static bool
+call_base_input(const CellencTwin *twin, char *str, ErrorSaveContext *save, Datum *base)
 {
-	FmgrInfo   *in = unconstify(FmgrInfo *, &twin->in);
 	MemoryContext cxt = CurrentMemoryContext;
-	Datum		base = (Datum) 0;
-
-	if (input_never_fails(twin->base))
-		return InputFunctionCall(in, str, twin->in_param, -1);
+	volatile bool valid = false;
 
 	PG_TRY();
 	{
-		base = InputFunctionCall(in, str, twin->in_param, -1);
+		valid = InputFunctionCallSafe(unconstify(FmgrInfo *, &twin->in), str, twin->in_param, -1,
+									  (fmNodePtr) save, base);
 	}
 	PG_CATCH();
 	{
-		report_bad_input(twin, cxt);
+		cellenc_twin_rethrow_input_error(twin, cxt);
 	}
 	PG_END_TRY();
-	return base;
+	return valid;
+}
+
+/*
+ * The value that str is of the base type.  False where an error went to
+ * context, which gets one of ours in place of the base's.
+ */
+static bool
+base_input(const CellencTwin *twin, char *str, fmNodePtr context, Datum *base)
+{
+	ErrorSaveContext *outer = cellenc_save_context(context);
+	ErrorSaveContext inner;
+
+	if (input_never_fails(twin->base))
+	{
+		*base = InputFunctionCall(unconstify(FmgrInfo *, &twin->in), str, twin->in_param, -1);
+		return true;
+	}
+	if (!outer)
+		return call_base_input(twin, str, NULL, base);
+
+	memset(&inner, 0, sizeof(inner));
+	inner.type = T_ErrorSaveContext;
+	inner.details_wanted = outer->details_wanted;
+	if (call_base_input(twin, str, &inner, base))
+		return true;
+	errsave(context, bad_input(twin, inner.error_data ? inner.error_data->sqlerrcode : ERRCODE_DATA_EXCEPTION));
+	return false;
 }
 
 static Datum
@@ -214,7 +265,7 @@ base_receive(const CellencTwin *twin, StringInfo buf)
 	}
 	PG_CATCH();
 	{
-		report_bad_input(twin, cxt);
+		cellenc_twin_rethrow_input_error(twin, cxt);
 	}
 	PG_END_TRY();
 	return base;
@@ -230,10 +281,13 @@ cellenc_twin_in(PG_FUNCTION_ARGS)
 	char	   *str = PG_GETARG_CSTRING(0);
 	int32		typmod = PG_GETARG_INT32(2);
 	const CellencTwin *twin = cellenc_twin_of_result(fcinfo->flinfo);
+	Datum		base;
 
-	if (unlikely(cellenc_twin_reads_sealed(str, strlen(str))))
-		return cellenc_twin_parse_sealed(twin, str, strlen(str), typmod);
-	return cellenc_codec_make(twin, base_input(twin, str), typmod);
+	if (cellenc_twin_is_sealed_text(str, strlen(str)))
+		return cellenc_twin_parse_sealed(twin, str, strlen(str), typmod, fcinfo->context);
+	if (!base_input(twin, str, fcinfo->context, &base))
+		return (Datum) 0;
+	return cellenc_codec_make(twin, base, typmod);
 }
 
 Datum
@@ -257,10 +311,10 @@ cellenc_twin_recv(PG_FUNCTION_ARGS)
 	char	   *rest = buf->data + buf->cursor;
 	int			len = buf->len - buf->cursor;
 
-	if (unlikely(cellenc_twin_reads_sealed(rest, len)))
+	if (cellenc_twin_is_sealed_text(rest, len))
 	{
 		buf->cursor = buf->len;
-		return cellenc_twin_parse_sealed(twin, rest, len, typmod);
+		return cellenc_twin_parse_sealed(twin, rest, len, typmod, NULL);
 	}
 	return cellenc_codec_make(twin, base_receive(twin, buf), typmod);
 }
