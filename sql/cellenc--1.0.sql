@@ -202,6 +202,10 @@ AS 'MODULE_PATHNAME', 'cellenc_analyze' LANGUAGE c VOLATILE STRICT PARALLEL SAFE
 CREATE FUNCTION cellenc.cellenc_array_analyze(internal) RETURNS boolean
 AS 'MODULE_PATHNAME', 'cellenc_array_analyze' LANGUAGE c VOLATILE STRICT PARALLEL SAFE;
 
+-- around constants of composite types, put there by the planner
+CREATE FUNCTION cellenc.cellenc_fresh(value anyelement, stores boolean) RETURNS anyelement
+AS 'MODULE_PATHNAME', 'cellenc_fresh' LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST 20;
+
 CREATE FUNCTION pg_catalog.cellenc_create_type(name text, base regtype) RETURNS regtype
 AS 'MODULE_PATHNAME', 'cellenc_create_type' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_create_type(text, regtype) FROM PUBLIC;

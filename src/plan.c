@@ -27,6 +27,7 @@
 #include "compat.h"
 #include "plan.h"
 #include "plan_compare.h"
+#include "plan_constant.h"
 #include "twin.h"
 
 static planner_hook_type prev_planner_hook = NULL;
@@ -101,6 +102,7 @@ plan_query(Query *parse, const char *query_string, int cursorOptions, ParamListI
 	{
 		if (boundParams && any_unsealed_parameter(boundParams))
 			parse = query_tree_mutator(parse, coerce_from_base, boundParams, 0);
+		parse = cellenc_plan_constants(parse);
 		parse = cellenc_plan_compare(parse);
 	}
 

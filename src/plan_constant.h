@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan_constant.h
+ *	  Constants of composite types, sealed afresh wherever they are used.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CELLENC_PLAN_CONSTANT_H
+#define CELLENC_PLAN_CONSTANT_H
+
+#include "nodes/parsenodes.h"
+
+/*
+ * The query to plan in place of parse, which stays as it is: the same one
+ * where it has no such constant.
+ */
+extern Query *cellenc_plan_constants(Query *parse);
+
+#endif							/* CELLENC_PLAN_CONSTANT_H */
