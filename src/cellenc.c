@@ -22,6 +22,7 @@
 #include "plan.h"
 #include "report.h"
 #include "twin.h"
+#include "upgrade.h"
 #include "wire.h"
 
 PG_MODULE_MAGIC;
@@ -56,6 +57,7 @@ _PG_init(void)
 	cellenc_guard_init();
 	cellenc_wire_init();
 	cellenc_plan_init();
+	cellenc_upgrade_init();
 	cellenc_job_init();
 	cellenc_preloaded = true;
 }

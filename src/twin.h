@@ -77,6 +77,9 @@ extern const CellencTwin *cellenc_twin_of_argument(FmgrInfo *flinfo);
  */
 extern bool cellenc_twin_is_sealed_text(const char *str, int len);
 
+/* The bytes of a sealed text; NULL where it is none. */
+extern struct varlena *cellenc_twin_decode_sealed(const char *str, int len);
+
 /*
  * The value of such a text under typmod; refused where cellenc.input does not
  * allow it.  Errors of the text go to context, if that is an ErrorSaveContext;

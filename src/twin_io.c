@@ -51,9 +51,8 @@ cellenc_twin_is_sealed_text(const char *str, int len)
 	return unlikely(has_prefix(str, len) || IsBinaryUpgrade);
 }
 
-/* The bytes of a sealed text; NULL where its form is wrong. */
-static struct varlena *
-decode_sealed(const char *str, int len)
+struct varlena *
+cellenc_twin_decode_sealed(const char *str, int len)
 {
 	struct varlena *value;
 	int			size;
@@ -94,7 +93,7 @@ cellenc_twin_parse_sealed(const CellencTwin *twin, const char *str, int len, int
 		return (Datum) 0;
 	}
 
-	value = decode_sealed(str, len);
+	value = cellenc_twin_decode_sealed(str, len);
 	if (!value)
 	{
 		errsave(context,

@@ -16,6 +16,7 @@
 #include "access/nbtree.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "miscadmin.h"
 #include "port/pg_bswap.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -28,6 +29,7 @@
 #include "report.h"
 #include "term.h"
 #include "twin.h"
+#include "upgrade.h"
 
 PG_FUNCTION_INFO_V1(cellenc_twin_eq);
 PG_FUNCTION_INFO_V1(cellenc_twin_ne);
@@ -176,6 +178,13 @@ free_plain(const OpState *state, int n, Datum plain)
 		pfree(DatumGetPointer(plain));
 }
 
+/* pg_upgrade compares nothing but bounds of partitions. */
+static bool
+compares_bounds(const OpState *state)
+{
+	return IsBinaryUpgrade && state->arg[0].twin && state->arg[1].twin;
+}
+
 static int
 compare_values(FunctionCallInfo fcinfo, OpState *state)
 {
@@ -188,6 +197,9 @@ compare_values(FunctionCallInfo fcinfo, OpState *state)
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
 				 errmsg("could not identify a comparison function for type %s",
 						format_type_be(state->arg[0].base->type_id))));
+	if (unlikely(compares_bounds(state)))
+		return cellenc_upgrade_compare(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1));
+
 	left = plain_argument(fcinfo, state, 0);
 	right = plain_argument(fcinfo, state, 1);
 	result = DatumGetInt32(FunctionCall2Coll(state->cmp, PG_GET_COLLATION(), left, right));
@@ -217,6 +229,8 @@ values_equal(FunctionCallInfo fcinfo)
 	Datum		right;
 	bool		result;
 
+	if (unlikely(compares_bounds(state)))
+		return cellenc_upgrade_compare(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)) == 0;
 	if (state->by_bytes &&
 		stored_term(fcinfo, state, 0, term[0]) &&
 		stored_term(fcinfo, state, 1, term[1]))
