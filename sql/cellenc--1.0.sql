@@ -205,10 +205,7 @@ AS 'MODULE_PATHNAME', 'cellenc_array_analyze' LANGUAGE c VOLATILE STRICT PARALLE
 -- around constants of composite types, put there by the planner
 CREATE FUNCTION cellenc.cellenc_fresh(value anyelement, stores boolean) RETURNS anyelement
 AS 'MODULE_PATHNAME', 'cellenc_fresh' LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST 20;
--- what the planner puts around the value that an index is searched for
-CREATE FUNCTION cellenc.cellenc_probe(anyelement, integer) RETURNS anyelement
-AS 'MODULE_PATHNAME', 'cellenc_probe' LANGUAGE c STABLE STRICT PARALLEL SAFE;
-
+CREATE OPERATOR cellenc.@ (FUNCTION = cellenc.cellenc_fresh, LEFTARG = anyelement, RIGHTARG = boolean);
 CREATE FUNCTION pg_catalog.cellenc_create_type(name text, base regtype) RETURNS regtype
 AS 'MODULE_PATHNAME', 'cellenc_create_type' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_create_type(text, regtype) FROM PUBLIC;

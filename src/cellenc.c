@@ -10,6 +10,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
+#include "access.h"
 #include "cipher.h"
 #include "codec.h"
 #include "compat.h"
@@ -20,6 +21,7 @@
 #include "masterkey.h"
 #include "nonce.h"
 #include "plan.h"
+#include "relinfo.h"
 #include "report.h"
 #include "twin.h"
 #include "upgrade.h"
@@ -55,6 +57,8 @@ _PG_init(void)
 	cellenc_twin_init();
 	cellenc_codec_init();
 	cellenc_guard_init();
+	cellenc_relinfo_init();
+	cellenc_access_init();
 	cellenc_wire_init();
 	cellenc_plan_init();
 	cellenc_upgrade_init();

@@ -401,6 +401,18 @@ cellenc_codec_check_compare(Datum value)
 }
 
 bool
+cellenc_codec_is_literal(Datum value)
+{
+	PlainObject *object = as_object(value);
+	CellencKeyVersion *version;
+
+	if (object)
+		return object->typmod < 0;
+	version = cellenc_keyring_version(cellenc_codec_version_id(value));
+	return version && version->key->literal;
+}
+
+bool
 cellenc_codec_stored_term(Datum value, uint8 *term)
 {
 	struct varlena *head;

@@ -40,6 +40,11 @@ extern Datum cellenc_codec_open_to_compare(const CellencTwin *twin, Datum value)
 extern void cellenc_codec_check_compare(Datum value);
 
 /*
+ * Is value a constant, under no column's key?
+ */
+extern bool cellenc_codec_is_literal(Datum value);
+
+/*
  * The stored term of a value, if it has one made with the current search key;
  * fetches only the first bytes.  No privilege is checked.
  */

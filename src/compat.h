@@ -90,6 +90,19 @@ InputFunctionCallSafe(FmgrInfo *flinfo, char *str, Oid typioparam, int32 typmod,
 	((context) != NULL && IsA(context, ErrorSaveContext) ? (ErrorSaveContext *) (context) : NULL)
 #endif
 
+/* 16 took what a statement does to a relation out of its range table entry. */
+#if PG_VERSION_NUM < 160000
+#include "nodes/parsenodes.h"
+
+typedef RangeTblEntry RTEPermissionInfo;
+
+#define CELLENC_CHECK_PERMS_PARAMS List *perminfos, bool ereport_on_violation
+#define CELLENC_CHECK_PERMS_ARGS perminfos, ereport_on_violation
+#else
+#define CELLENC_CHECK_PERMS_PARAMS List *rtable, List *perminfos, bool ereport_on_violation
+#define CELLENC_CHECK_PERMS_ARGS rtable, perminfos, ereport_on_violation
+#endif
+
 /* 17 numbers processes from 0 by another name, and BRIN keeps state between insertions. */
 #if PG_VERSION_NUM < 170000
 #define cellenc_vxid_proc(vxid) BackendIdGetProc((vxid).backendId)

@@ -53,6 +53,7 @@ static CellencMac *search_mac = NULL;
 static CellencSearchKeyRow search_row;
 static bool search_known = false;	/* search_exists and search_row are valid */
 static bool search_exists = false;
+static Oid	search_user = InvalidOid;	/* memo: this user may search */
 
 /* Set by invalidation callbacks, which may not touch anything else. */
 static volatile bool stale = false;
@@ -99,6 +100,7 @@ drop_ring(void)
 		cellenc_cipher_mac_free(search_mac);
 	search_mac = NULL;
 	search_known = false;
+	search_user = InvalidOid;
 
 	if (keyring_cxt)
 		MemoryContextReset(keyring_cxt);
@@ -557,6 +559,40 @@ cellenc_keyring_search_mac(void)
 		search_mac = mac;
 	}
 	return search_mac;
+}
+
+static bool
+may_search(Oid user)
+{
+	ListCell   *lc;
+
+	if (superuser_arg(user))
+		return true;
+	foreach(lc, cellenc_keycatalog_keys())
+	{
+		CellencKey *key = cellenc_keyring_key_by_hash(((CellencKeyRow *) lfirst(lc))->name_hash);
+
+		if (key && (cellenc_keyring_has(key, user, CELLENC_PRIV_ENCRYPT) ||
+					cellenc_keyring_has(key, user, CELLENC_PRIV_DECRYPT)))
+			return true;
+	}
+	return false;
+}
+
+void
+cellenc_keyring_check_search(void)
+{
+	Oid			user = GetUserId();
+
+	if (!know_search_key() || likely(search_user == user))
+		return;
+	if (!may_search(user))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for the search key"),
+				 errdetail("Hashes of values are only for roles that may encrypt or decrypt with some key."),
+				 errhint("Use cellenc_grant_key to grant a privilege on a key.")));
+	search_user = user;
 }
 
 bool

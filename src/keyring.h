@@ -74,6 +74,12 @@ extern CellencSubkey *cellenc_keyring_subkey(CellencKeyVersion *version, const u
  */
 extern CellencMac *cellenc_keyring_search_mac(void);
 
+/*
+ * 42501 unless GetUserId() may encrypt or decrypt with some key: nobody else
+ * gets the keyed hash of a value of his own choice.
+ */
+extern void cellenc_keyring_check_search(void);
+
 /* Is id the current search key's? */
 extern bool cellenc_keyring_search_key_is(const pg_uuid_t *id);
 

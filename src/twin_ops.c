@@ -412,6 +412,13 @@ keyed_hash(FunctionCallInfo fcinfo)
 		return DatumGetUInt32(FunctionCall1Coll(&state->arg[0].base->hash_proc_finfo, PG_GET_COLLATION(),
 												plain_argument(fcinfo, state, 0)));
 
+	/*
+	 * whoever may open a column's value may have its hash; others are of the
+	 * user's choice
+	 */
+	if (!state->arg[0].twin || cellenc_codec_is_literal(PG_GETARG_DATUM(0)))
+		cellenc_keyring_check_search();
+
 	argument_term(fcinfo, state, 0, mac, term);
 	memcpy(&result, term, sizeof(result));
 	return pg_ntoh64(result);
