@@ -55,7 +55,7 @@ PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq ($(PGXS),)
 include $(PGXS)
 else
-ifneq ($(filter-out test demo bench,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out test demo bench client-matrix,$(or $(MAKECMDGOALS),all)),)
 $(error no PGXS found: install postgresql-server-dev of your major, or set PG_CONFIG)
 endif
 endif
@@ -66,8 +66,8 @@ $(OBJS): $(wildcard src/*.h) cellenc.control Makefile
 #
 # On machines with nothing but git and make: as root.
 #
-.PHONY: test demo bench
-test demo bench:
+.PHONY: test demo bench client-matrix
+test demo bench client-matrix:
 	@test/run.sh $@
 
 #

@@ -1,15 +1,17 @@
 #!/bin/bash
 #
-# run.sh test|demo|bench: what "make test", "make demo" and "make bench" call.
+# run.sh test|demo|bench|client-matrix: what "make test", "make demo" and so on
+# call.
 #
 # Runs as root on a machine that may have nothing but git and make: installs
 # what is missing, builds and installs cellenc, then tests, shows or measures it
 # as an unprivileged user on servers of its own.
 #
 # Variables, all optional:
-#   KINDS           which kinds of test, of those in ALL_KINDS
+#   KINDS           which kinds of test, of those in ALL_KINDS; or clients
 #   WYCHEPROOF      folder of published test vectors
 #   FUZZ_SECONDS    for each fuzz target
+#   CLIENTS         which clients, of those in test/clients
 #   PG_CONFIG       of the PostgreSQL to use
 #   CELLENC_KEEP    if set, the temporary files stay
 #   ROWS            of the demo or the bench; see there for more
@@ -162,10 +164,22 @@ test_tap() {
     }
 }
 
-run_tests() {
-    local kind
+test_clients() {
+    local rc=0
 
-    set_up $TEST_PACKAGES
+    pick_npm_settings
+    run_counted env CLIENTS="${CLIENTS:-}" MATRIX="$RUN/clients.md" test/clients/run.sh || rc=$?
+    skipped=$((skipped + $(grep -c '^skipped: ' "$WORK/kind.log" || true)))
+    return "$rc"
+}
+
+run_tests() {
+    local kind packages=$TEST_PACKAGES
+
+    case " ${KINDS:-$ALL_KINDS} " in
+        *" clients "*) packages="$packages $(client_packages)" ;;
+    esac
+    set_up $packages
     if build_all; then
         count 1 0               # the build, without a warning
     else
@@ -183,6 +197,20 @@ run_tests() {
         echo "$passed passed, $failed failed"
     fi
     [ "$failed" -eq 0 ]
+}
+
+# client_matrix TABLE: the page that shows it.
+client_matrix() {
+    cat <<PAGE
+<!-- Made by "sudo make client-matrix"; the checks are in test/clients. -->
+# Drivers and ORMs
+
+What each of these clients does to two tables, in the way its users would write it: once on columns of base types, and
+once, with the same code, on encrypted columns. The numbers are of checks that passed. Measured with
+$("$PG_CONFIG" --version) on $(. /etc/os-release; echo "$PRETTY_NAME").
+
+PAGE
+    cat "$1"
 }
 
 case ${1:-} in
@@ -205,7 +233,11 @@ case ${1:-} in
         fi
         exit "$result"
         ;;
+    client-matrix)
+        KINDS=clients run_tests
+        client_matrix "$RUN/clients.md" >doc/clients.md
+        ;;
     *)
-        die "usage: run.sh test|demo|bench"
+        die "usage: run.sh test|demo|bench|client-matrix"
         ;;
 esac

@@ -86,6 +86,21 @@ install_packages() {
     rm -f "$config"
 }
 
+# client_packages: what the clients in test/clients need.  A package whose program
+# came in another way is left out: npm may be part of a nodejs that is not
+# Debian's, and would replace it.
+client_packages() {
+    local client package
+
+    for client in ${CLIENTS:-$(ls test/clients)}; do
+        [ -f "test/clients/$client/packages" ] || continue
+        while read -r package; do
+            is_installed "$package" || ! command -v "$package" >/dev/null || continue
+            echo "$package"
+        done <"test/clients/$client/packages"
+    done | sort -u
+}
+
 pick_user() {
     if [ -n "${CELLENC_TEST_USER:-}" ]; then
         RUN_USER=$CELLENC_TEST_USER
@@ -103,8 +118,23 @@ as_user() {
     (cd "$RUN" && exec setpriv --reuid="$RUN_USER" --regid="$(id -g "$RUN_USER")" --init-groups -- env -i \
         PATH="$BINDIR:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
         HOME="$RUN" TMPDIR="$WORK/tmp" USER="$RUN_USER" LOGNAME="$RUN_USER" LANG=C.UTF-8 \
-        PG_CONFIG="$PG_CONFIG" BINDIR="$BINDIR" TERM="${TERM:-dumb}" \
+        PG_CONFIG="$PG_CONFIG" BINDIR="$BINDIR" TERM="${TERM:-dumb}" "${NPM_SETTINGS[@]}" \
         "$@")
+}
+
+# What root's npm is set to, for the user's, if there is an npm.
+NPM_SETTINGS=()
+pick_npm_settings() {
+    local name value
+
+    command -v npm >/dev/null || return 0
+    for name in registry cafile; do
+        value=$(npm config get "$name" 2>/dev/null) || continue
+        case $value in
+            "" | null | undefined) ;;
+            *) NPM_SETTINGS+=("npm_config_$name=$value") ;;
+        esac
+    done
 }
 
 # Stop what may be left of our servers, then remove all files.
@@ -127,7 +157,7 @@ clean_up() {
 # copy_tree FROM TO: sources only.
 copy_tree() {
     mkdir -p "$2"
-    tar -C "$1" -cf - --exclude=./.git --exclude='./tmp_*' --exclude='*.o' --exclude='*.so' . |
+    tar -C "$1" -cf - --exclude=./.git --exclude='./tmp_*' --exclude='*.o' --exclude='*.so' --exclude=node_modules . |
         tar -C "$2" -xf - --no-same-owner
 }
 

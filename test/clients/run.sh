@@ -1,0 +1,249 @@
+#!/bin/bash
+#
+# run.sh: runs the clients, drivers and ORMs, on plain and on encrypted columns.
+#
+# Runs as an unprivileged user, with cellenc and the clients' packages installed,
+# on a server of its own.  README.md here tells what a client is made of.
+#
+# Variables, all optional:
+#   CLIENTS         names of the clients to run, instead of all
+#   MATRIX          file that gets the results as a Markdown table
+#   PORT            of the server
+#   CELLENC_KEEP    if set, the temporary files stay
+#
+# Prints a line for each check and ends with "N passed, N failed".
+
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+BINDIR=${BINDIR:-$(pg_config --bindir)}
+PATH=$BINDIR:$PATH
+# Longest times, in seconds, of a client's build and of one run.
+BUILD_LIMIT=600
+RUN_LIMIT=300
+# How much of a log is shown with a failure.
+LOG_LINES=60
+
+# Not in the current folder: the path of a socket has to be short.
+dir=$(mktemp -d "${TMPDIR:-/var/tmp}/cellenc-clients.XXXXXX")
+data=$dir/data
+passed=0
+failed=0
+
+clean_up() {
+    [ ! -f "$data/postmaster.pid" ] || pg_ctl -D "$data" -m immediate -s stop || true
+    if [ -n "${CELLENC_KEEP:-}" ]; then
+        echo "kept: $dir"
+    else
+        rm -rf "$dir"
+    fi
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+# check NAME COMMAND...: a check of the runner itself.
+check() {
+    local name=$1
+    shift
+    if "$@"; then
+        echo "ok - $name"
+        passed=$((passed + 1))
+    else
+        echo "not ok - $name"
+        failed=$((failed + 1))
+        return 1
+    fi
+}
+
+# psql as superuser, or as the tables' owner.  Clients come over TCP.
+sql() { psql -XAtq -v ON_ERROR_STOP=1 -h "$dir" -U postgres "$@"; }
+sql_app() { psql -XAtq -v ON_ERROR_STOP=1 -h "$dir" -U app "$@"; }
+
+start_server() {
+    initdb -D "$data" -U postgres -A trust -E UTF8 --locale=C >"$dir/initdb.log" 2>&1 || {
+        cat "$dir/initdb.log"
+        return 1
+    }
+    (umask 077 && openssl rand -hex 32 >"$dir/master.key")
+    cat >>"$data/postgresql.conf" <<CONF
+shared_preload_libraries = 'cellenc'
+cellenc.master_key_file = '$dir/master.key'
+listen_addresses = '127.0.0.1'
+unix_socket_directories = '$dir'
+fsync = off
+log_line_prefix = '%d: '
+CONF
+    # The folder of the socket is ours alone.
+    cat >"$data/pg_hba.conf" <<CONF
+local all all trust
+host all app 127.0.0.1/32 scram-sha-256
+CONF
+    for _ in 1 2 3 4 5 6 7 8 9; do
+        export PGPORT=${PORT:-$((49152 + RANDOM % 16384))}
+        if pg_ctl -D "$data" -o "-p $PGPORT" -l "$dir/server.log" -s -w start 2>/dev/null; then
+            return 0
+        fi
+        # the port may be taken
+        [ -z "${PORT:-}" ] || break
+    done
+    cat "$dir/server.log"
+    return 1
+}
+
+# make_database NAME VARIABLE=TYPE...
+make_database() {
+    local name=$1 variables=()
+    shift
+    for variable; do
+        variables+=(-v "$variable")
+    done
+    sql -d postgres -c "CREATE DATABASE $name"
+    sql -d "$name" -c 'GRANT CREATE ON SCHEMA public TO app'
+    if [ "$name" = twin ]; then
+        sql -d "$name" >/dev/null <<SQL
+CREATE EXTENSION cellenc;
+SELECT cellenc_create_key('app');
+SELECT cellenc_grant_key('app', 'app');
+SQL
+    fi
+    sql_app -d "$name" "${variables[@]}" -f "$here/schema.sql"
+}
+
+make_databases() {
+    local base plain=() twin=()
+
+    sql -d postgres -c "CREATE ROLE app LOGIN PASSWORD 'app'"
+    for base in text int2 int4 int8 numeric float4 float8 bool date time timestamp timestamptz jsonb bytea inet; do
+        plain+=("$base=$base")
+        twin+=("$base=enc$base('app')")
+    done
+    make_database plain "${plain[@]}" text_eq=text text_ord=text int4_ord=int4 uuid_eq=uuid email_opclass=
+    local email="enctext('app', 'equality')" email_opclass=cellenc.enctext_term_ops
+    # Not every version has indexes by term.
+    if ! grep -q _term_ops "$(pg_config --pkglibdir)/cellenc.so" "$(pg_config --sharedir)"/extension/cellenc--*.sql; then
+        email="enctext('app', 'order')" email_opclass=
+    fi
+    make_database twin "${twin[@]}" text_eq="$email" text_ord="enctext('app', 'order')" \
+        int4_ord="encint4('app', 'order')" uuid_eq="encuuid('app', 'equality')" email_opclass="$email_opclass"
+}
+
+# Number of encrypted columns.  A client's schema tools could change them.
+encrypted() {
+    sql -d twin -c "SELECT count(*) FROM cellenc.columns WHERE relation IN ('person'::regclass, 'purchase'::regclass)"
+}
+
+# Debian's package, or a program of that name that came in another way.
+has_package() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ||
+        command -v "$1" >/dev/null
+}
+
+# The first package that CLIENT lacks.
+missing_package() {
+    local package
+
+    while read -r package; do
+        has_package "$package" || {
+            echo "$package"
+            return
+        }
+    done < <(cat "$dir/clients/$1/packages" 2>/dev/null || true)
+}
+
+# as_client CLIENT LIMIT COMMAND...: in its folder, with an environment of its own.
+as_client() {
+    local client=$1 limit=$2
+    shift 2
+    (cd "$dir/clients/$client" && exec env -i \
+        PATH="/usr/local/bin:/usr/bin:/bin" HOME="$dir/home" TMPDIR="$dir/tmp" LANG=C.UTF-8 TZ=UTC \
+        USER="$(id -un)" LOGNAME="$(id -un)" \
+        ${npm_config_registry:+npm_config_registry="$npm_config_registry"} \
+        ${npm_config_cafile:+npm_config_cafile="$npm_config_cafile"} \
+        PGHOST=127.0.0.1 PGPORT="$PGPORT" PGUSER=app PGPASSWORD=app PGDATABASE="${database:-}" \
+        timeout -k 10 "$limit" "$@" </dev/null)
+}
+
+build() {
+    [ -x "$dir/clients/$1/build" ] || return 0
+    as_client "$1" "$BUILD_LIMIT" ./build >"$dir/$1.build" 2>&1 || {
+        tail -n "$LOG_LINES" "$dir/$1.build"
+        return 1
+    }
+}
+
+# run_on DATABASE CLIENT: prints and counts its checks; leaves their names in
+# CLIENT.DATABASE.names, and sets good to how many passed.
+run_on() {
+    local database=$1 client=$2 out=$dir/$2.$1 bad plan rc=0 log
+
+    sql_app -d "$database" -c 'TRUNCATE person, purchase RESTART IDENTITY'
+    log=$(stat -c %s "$dir/server.log")
+    as_client "$client" "$RUN_LIMIT" ./run >"$out.tap" 2>"$out.err" || rc=$?
+    awk -v where="$client $database" -v names="$out.names" '
+        /^(not )?ok [0-9]+ - / {
+            not = /^not / ? "not " : ""
+            sub(/^(not )?ok [0-9]+ - /, "")
+            print not "ok - " where ": " $0
+            print > names
+            next
+        }
+        /^#/ && not { print "    " $0 }' "$out.tap"
+    touch "$out.names"
+    good=$(grep -c '^ok [0-9]* - ' "$out.tap" || true)
+    bad=$(grep -c '^not ok [0-9]* - ' "$out.tap" || true)
+    plan=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$out.tap")
+    passed=$((passed + good))
+    failed=$((failed + bad))
+    check "$client $database: ran all its checks, exit code $rc" \
+        [ "$rc.${plan:-none}" = "0.$((good + bad))" ] || tail -n "$LOG_LINES" "$out.err"
+    if [ "$bad" -gt 0 ] || [ "$rc" -ne 0 ]; then
+        tail -c +$((log + 1)) "$dir/server.log" | tail -n "$LOG_LINES" | sed 's/^/    server: /'
+    fi
+}
+
+# row CLIENT VERSION CHECKS PLAIN TWIN: of the matrix.
+row() {
+    [ -z "${MATRIX:-}" ] || printf '| %s | %s | %s | %s | %s |\n' "$@" >>"$MATRIX"
+}
+
+run_client() {
+    local client=$1 package line checks good plain twin
+
+    package=$(missing_package "$client")
+    if [ -n "$package" ]; then
+        echo "skipped: $client, because $package is not here"
+        return
+    fi
+    check "$client: built" build "$client" || return 0
+    run_on plain "$client"
+    plain=$good
+    run_on twin "$client"
+    twin=$good
+    checks=$(wc -l <"$dir/$client.plain.names")
+    check "$client: has checks, the same on both databases" \
+        test "$checks" -gt 0 -a -z "$(diff "$dir/$client.plain.names" "$dir/$client.twin.names")" || true
+    check "$client: left the columns encrypted" [ "$(encrypted)" = "$columns" ] || true
+    # "Name 1.2.3 with more": the version begins at the first digit.
+    line=$(as_client "$client" "$RUN_LIMIT" ./version)
+    row "${line%% [0-9]*}" "${line#"${line%% [0-9]*} "}" "$checks" "$plain" "$twin"
+}
+
+mkdir "$dir/clients" "$dir/home" "$dir/tmp"
+tar -C "$here" -cf - --exclude=node_modules . | tar -C "$dir/clients" -xf -
+start_server
+make_databases
+columns=$(encrypted)
+check "columns of database twin are encrypted" [ "$columns" -ge 20 ]
+
+if [ -n "${MATRIX:-}" ]; then
+    printf '| client | version | checks | plain | encrypted |\n|---|---|---|---|---|\n' >"$MATRIX"
+fi
+# A folder without "run" is what several clients share.
+for client in ${CLIENTS:-$(cd "$dir/clients" && ls -d -- */ | tr -d /)}; do
+    if [ -x "$dir/clients/$client/run" ]; then
+        run_client "$client"
+    elif [ -n "${CLIENTS:-}" ]; then
+        check "$client: is a client" false || true
+    fi
+done
+printf '\n%s passed, %s failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]
