@@ -1,0 +1,17 @@
+"""As small as settings can be."""
+
+import os
+
+SECRET_KEY = "not used"
+INSTALLED_APPS = ["django.contrib.postgres", "shop"]
+USE_TZ = True
+TIME_ZONE = "UTC"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": os.environ["PGHOST"], "PORT": os.environ["PGPORT"],
+        "USER": os.environ["PGUSER"], "PASSWORD": os.environ["PGPASSWORD"],
+        "NAME": os.environ["PGDATABASE"],
+    }
+}
