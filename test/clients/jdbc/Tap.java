@@ -23,7 +23,9 @@ final class Tap {
             System.out.println("ok " + count + " - " + prefix + name);
         } catch (Exception | AssertionError e) {
             System.out.println("not ok " + count + " - " + prefix + name);
-            System.out.println("# " + String.valueOf(e).replace("\n", "\n# "));
+            for (Throwable cause = e; cause != null; cause = cause.getCause()) {
+                System.out.println("# " + String.valueOf(cause).replace("\n", "\n# "));
+            }
             for (StackTraceElement at : e.getStackTrace()) {
                 if (at.getClassName().indexOf('.') < 0 && !at.getClassName().equals("Tap")) {
                     System.out.println("#   at " + at);
