@@ -10,9 +10,9 @@ CREATE TABLE constants (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, p c
 	ps constants_pair[] DEFAULT '{"(1,same)","(2,same)",NULL}', d constants_domain DEFAULT '(1,same)',
 	o constants_outer DEFAULT '("(1,same)","{""(1,same)""}","{7,8,NULL}",text)');
 
--- how many values there are, how many different ciphertexts, under which versions; and what they say
-CREATE FUNCTION constants_check(OUT count bigint, OUT same bigint, OUT versions text, OUT texts text) LANGUAGE sql
-SET cellenc.output = sealed AS $$
+-- how many values there are, how many different ciphertexts, under which versions; and what they say;
+-- the ciphertext is seen by another session only
+CREATE FUNCTION constants_check(OUT count bigint, OUT same bigint, OUT versions text, OUT texts text) LANGUAGE sql AS $$
 	WITH stored AS (
 		SELECT (p).b AS v, cellenc_key_version((p).b) FROM constants
 		UNION ALL SELECT (u).b, cellenc_key_version((u).b) FROM constants, unnest(ps) u WHERE u IS NOT NULL
@@ -26,6 +26,8 @@ SET cellenc.output = sealed AS $$
 		(SELECT string_agg(DISTINCT v::text, ',') FROM stored) FROM sealed
 $$;
 
+\setenv PGDATABASE :DBNAME
+\setenv PGOPTIONS '-c cellenc.output=sealed'
 INSERT INTO constants DEFAULT VALUES;
 INSERT INTO constants (p) VALUES (DEFAULT), (DEFAULT), ('(2,same)');
 INSERT INTO constants (p, ps) SELECT '(2,same)', '{"(1,same)"}' FROM generate_series(1, 3);
@@ -45,7 +47,7 @@ BEGIN
 	END LOOP;
 END
 $$;
-SELECT * FROM constants_check();
+\! psql -X -c "SELECT * FROM constants_check()"
 
 -- defaults, cached plans and functions, after a rotation
 TRUNCATE constants;
@@ -58,13 +60,13 @@ BEGIN
 END
 $$;
 SELECT constants_insert();
-SELECT * FROM constants_check();
+\! psql -X -c "SELECT * FROM constants_check()"
 TRUNCATE constants;
 SELECT cellenc_rotate_key('constants', false), cellenc_rotate_key('constants_other', false);
 EXECUTE constants_insert;
 SELECT constants_insert();
 INSERT INTO constants DEFAULT VALUES;
-SELECT * FROM constants_check();
+\! psql -X -c "SELECT * FROM constants_check()"
 RESET plan_cache_mode;
 DEALLOCATE constants_insert;
 
@@ -98,7 +100,7 @@ SELECT * FROM constants_view;
 SELECT count(p) FROM constants_view;
 INSERT INTO constants DEFAULT VALUES;
 RESET ROLE;
-SELECT * FROM constants_check();
+\! psql -X -c "SELECT * FROM constants_check()"
 
 -- called by hand, the function gives no more than a copy
 SET ROLE constants_writer;
