@@ -201,12 +201,13 @@ my %spills = (
 	'sort of rows' => 'DECLARE c CURSOR FOR SELECT t, 1 FROM TABLE ORDER BY t, ctid',
 	'holdable cursor' => 'DECLARE c CURSOR WITH HOLD FOR SELECT t FROM TABLE',
 	'distinct' => 'DECLARE c CURSOR FOR SELECT DISTINCT t FROM TABLE',
-	'hash join' => 'DECLARE c CURSOR FOR SELECT x.t FROM TABLE x JOIN TABLE y ON x.t OPERATOR(cellenc.=) y.t',
+	'hash join' => 'DECLARE c CURSOR FOR SELECT x.t FROM TABLE x JOIN TABLE y ON x.t = y.t',
 	'window' => 'DECLARE c CURSOR FOR SELECT t, count(*) OVER () FROM TABLE');
 foreach my $name (sort keys %spills)
 {
-	temporary_files_with($spills{$name}, 'encrypted', $name, 0);
-	temporary_files_with($spills{$name} =~ s/OPERATOR\(cellenc\.=\)/=/r, 'plain', $name, 1);
+	# the result of a holdable cursor is kept as its client will see it
+	temporary_files_with($spills{$name}, 'encrypted', $name, $name eq 'holdable cursor' ? 1 : 0);
+	temporary_files_with($spills{$name}, 'plain', $name, 1);
 }
 is_deeply([ files_with($data_dir, 'mArKeR-encrypted') ], [], 'encrypted values are in no file after all that');
 
