@@ -21,6 +21,7 @@
 #include "envelope.h"
 
 #define CELLENC_IN_PREFIX	"cellenc_in_"
+#define CELLENC_SORT_PREFIX "cellenc_sort_"
 
 typedef struct CellencTwin
 {

@@ -15,8 +15,10 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_cast.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
@@ -389,6 +391,26 @@ create_twin_casts(NewTwin *twin, const char *tag)
 	}
 }
 
+/*
+ * The sort support function has nothing of the type in its declaration, but
+ * goes when the type does.
+ */
+static void
+bind_sort_function(const NewTwin *twin, const char *tag)
+{
+	Oid			argtype = INTERNALOID;
+	ObjectAddress function;
+	ObjectAddress type;
+
+	ObjectAddressSet(function, ProcedureRelationId,
+					 LookupFuncName(list_make2(makeString("cellenc"),
+											   makeString(psprintf(CELLENC_SORT_PREFIX "%s", tag))),
+									1, &argtype, true));
+	ObjectAddressSet(type, TypeRelationId, twin->type);
+	if (OidIsValid(function.objectId))
+		recordDependencyOn(&function, &type, DEPENDENCY_NORMAL);
+}
+
 /* The new type's names, and the tag that it keeps for ever. */
 static const char *
 name_twin(NewTwin *twin, text *name)
@@ -465,6 +487,7 @@ cellenc_create_type(PG_FUNCTION_ARGS)
 	create_twin_casts(&twin, tag);
 	foreach(lc, cellenc_twin_operators(twin.name, twin.plain_name, twin.type, twin.base))
 		run("%s", (const char *) lfirst(lc));
+	bind_sort_function(&twin, tag);
 
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "could not disconnect from the SPI manager");

@@ -29,6 +29,7 @@
 #include "utils/typcache.h"
 
 #include "term.h"
+#include "twin.h"
 #include "twin_operators.h"
 
 typedef struct TwinOperator
@@ -81,6 +82,7 @@ typedef struct OperatorPlan
 	Operand		operands[MAX_OPERANDS]; /* the twin, the base, siblings */
 	int			noperands;
 	TypeCacheEntry *cache;		/* of the base */
+	const char *sort_function;
 	List	   *statements;
 } OperatorPlan;
 
@@ -288,6 +290,9 @@ add_btree_class(OperatorPlan *plan, bool by_term)
 			}
 			appendStringInfo(&members, "FUNCTION 1 (%s, %s) cellenc.cellenc_%s(%s, %s)",
 							 left, right, by_term ? "term_cmp" : "cmp", left, right);
+			if (l == 0 && r == 0 && !by_term)
+				appendStringInfo(&members, ", FUNCTION 2 (%s, %s) cellenc.%s(internal)",
+								 left, right, plan->sort_function);
 			add_members(plan, by_term ? "term_ops" : "ops", "btree", l == 0 && r == 0, members.data);
 		}
 	}
@@ -341,6 +346,8 @@ cellenc_twin_operators(char *name, const char *plain_name, Oid twin, Oid base)
 								   TYPECACHE_HASH_PROC | TYPECACHE_BTREE_OPFAMILY);
 	if (!OidIsValid(plan.cache->eq_opr))
 		return NIL;
+	plan.sort_function = pstrdup(quote_identifier(psprintf(CELLENC_SORT_PREFIX "%s",
+														   cellenc_twin_require(twin)->tag)));
 
 	add_operand(&plan, name, twin, base);
 	add_operand(&plan, format_type_extended(base, -1, FORMAT_TYPE_FORCE_QUALIFY), base, base);
@@ -352,7 +359,15 @@ cellenc_twin_operators(char *name, const char *plain_name, Oid twin, Oid base)
 			add_operators(&plan, &plan.operands[l], &plan.operands[r]);
 	}
 	if (is_ordered(&plan))
+	{
+		/*
+		 * a restored one may have outlived its type: only the extension binds
+		 * it to that
+		 */
+		add(&plan, "CREATE OR REPLACE FUNCTION cellenc.%s(internal) RETURNS void AS '$libdir/cellenc', 'cellenc_twin_sortsupport' "
+			"LANGUAGE c STABLE STRICT PARALLEL SAFE", plan.sort_function);
 		add_btree_class(&plan, false);
+	}
 	if (is_ordered(&plan) && cellenc_term_class(base))
 		add_btree_class(&plan, true);
 	if (is_hashed(&plan))
