@@ -242,14 +242,21 @@ JOIN LATERAL (SELECT * FROM cellenc.key_version v WHERE v.key = k.id
 	ORDER BY v.state = 'current' DESC, v.version DESC LIMIT 1) v ON true
 WHERE k.name_hash >= 0;
 
+CREATE FUNCTION cellenc.version_refusals(version_id bigint) RETURNS bigint
+AS 'MODULE_PATHNAME', 'cellenc_version_refusals' LANGUAGE c VOLATILE STRICT PARALLEL SAFE;
+REVOKE EXECUTE ON FUNCTION cellenc.version_refusals(bigint) FROM PUBLIC;
+
 CREATE VIEW cellenc.key_versions AS
 SELECT k.name AS key, v.version, v.state, v.created_at, v.created_by,
 	(SELECT array_agg(m.name ORDER BY m.name)
 	 FROM cellenc.key_wrap w JOIN cellenc.master_key m ON m.id = w.master_key
 	 WHERE w.owner = v.key AND w.version = v.version) AS master_keys,
-	v.exported_at
+	v.exported_at, cellenc.version_refusals(v.version_id) AS n_refused
 FROM cellenc.key k JOIN cellenc.key_version v ON v.key = k.id
 WHERE k.name_hash >= 0;
+
+COMMENT ON COLUMN cellenc.key_versions.n_refused IS
+	'times that a value was refused because this version is disabled or destroyed, on this server since it was started';
 
 CREATE VIEW cellenc.key_grants AS
 SELECT k.name AS key, g.role, g.privilege, g.grantor, g.granted_at
@@ -265,7 +272,7 @@ REVOKE EXECUTE ON FUNCTION cellenc.master_key_status() FROM PUBLIC;
 
 CREATE VIEW cellenc.master_keys AS SELECT * FROM cellenc.master_key_status();
 
-GRANT EXECUTE ON FUNCTION cellenc.master_key_status() TO pg_monitor;
+GRANT EXECUTE ON FUNCTION cellenc.master_key_status(), cellenc.version_refusals(bigint) TO pg_monitor;
 GRANT SELECT ON cellenc.keys, cellenc.key_versions, cellenc.key_grants, cellenc.events,
 	cellenc.master_keys TO pg_monitor;
 

@@ -196,5 +196,54 @@ SELECT cellenc_key_name('x'::enctext('keys_b')), cellenc_key_version('x'::enctex
 SELECT cellenc_key_name('x'::enctext), cellenc_key_version('x'::enctext);
 SELECT cellenc_key_name(NULL::enctext('keys_b'));
 
+-- a version that is disabled or destroyed refuses its values, and that is counted
+SELECT cellenc_create_key('keys_refuse');
+CREATE TABLE keys_refuse (v enctext('keys_refuse'));
+INSERT INTO keys_refuse VALUES ('first'), ('first too');
+SELECT cellenc_rotate_key('keys_refuse', false);
+INSERT INTO keys_refuse VALUES ('second');
+CREATE VIEW keys_refused AS SELECT version, state, n_refused FROM cellenc.key_versions WHERE key = 'keys_refuse';
+CREATE PROCEDURE keys_set_state(version integer, state text) LANGUAGE sql AS $$
+	UPDATE cellenc.key_version v SET state = $2, state_since = '2001-02-03 04:05:06 UTC'
+	FROM cellenc.key k WHERE k.id = v.key AND k.name = 'keys_refuse' AND v.version = $1
+$$;
+SET timezone = 'UTC';
+CALL keys_set_state(1, 'disabled');
+SELECT v FROM keys_refuse;
+\echo :LAST_ERROR_SQLSTATE
+SELECT v FROM keys_refuse WHERE cellenc_key_version(v) = 1;
+SELECT v FROM keys_refuse WHERE cellenc_key_version(v) = 2;
+SELECT * FROM keys_refused ORDER BY version;
+DO $$
+BEGIN
+	FOR i IN 1 .. 5 LOOP
+		BEGIN
+			PERFORM v::text FROM keys_refuse;
+		EXCEPTION WHEN object_not_in_prerequisite_state THEN
+		END;
+	END LOOP;
+END
+$$;
+SELECT * FROM keys_refused ORDER BY version;
+CALL keys_set_state(1, 'destroyed');
+SELECT v FROM keys_refuse;
+SELECT * FROM keys_refused ORDER BY version;
+CALL keys_set_state(1, 'decrypt_only');
+SELECT v FROM keys_refuse ORDER BY v::text;
+SELECT * FROM keys_refused ORDER BY version;
+-- whoever has no right to the key cannot make it count
+CREATE ROLE keys_nobody;
+GRANT SELECT ON keys_refuse TO keys_nobody;
+CALL keys_set_state(1, 'disabled');
+SET ROLE keys_nobody;
+SELECT v FROM keys_refuse;
+SELECT cellenc.version_refusals(1);
+RESET ROLE;
+SELECT * FROM keys_refused ORDER BY version;
+DROP VIEW keys_refused;
+DROP PROCEDURE keys_set_state;
+DROP TABLE keys_refuse;
+DROP ROLE keys_nobody;
+
 DROP TABLE keys_t, keys_sp, keys_2p;
 DROP FUNCTION keys_rows();

@@ -21,6 +21,7 @@
 #include "masterkey.h"
 #include "nonce.h"
 #include "plan.h"
+#include "refusal.h"
 #include "relinfo.h"
 #include "report.h"
 #include "twin.h"
@@ -53,6 +54,7 @@ _PG_init(void)
 	cellenc_guc_init();
 	cellenc_masterkey_init();
 	cellenc_nonce_init();
+	cellenc_refusal_init();
 	cellenc_keyring_init();
 	cellenc_twin_init();
 	cellenc_codec_init();

@@ -27,6 +27,7 @@
 
 #include "compat.h"
 #include "keyring.h"
+#include "refusal.h"
 #include "report.h"
 
 /* Contexts of (version, salt): a power of two. */
@@ -291,6 +292,8 @@ cellenc_keyring_version(uint32 version_id)
 static void
 check_state(const CellencKeyVersion *version)
 {
+	if (version->row.state == CELLENC_DISABLED || version->row.state == CELLENC_DESTROYED)
+		cellenc_refusal_count(version->version_id);
 	if (version->row.state == CELLENC_DISABLED)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -141,6 +141,30 @@ foreach my $call ("cellenc_create_key('standby')", "cellenc_rotate_key('pii', re
 sql_is($standby, 'postgres', "SELECT 'x'::enctext('pii')", 'x', 'expressions can seal on a standby');
 
 #
+# A disabled version: refused on the standby, and counted there
+#
+sub set_state
+{
+	run_and_catch_up("UPDATE cellenc.key_version SET state = '$_[0]' WHERE version = 1"
+		  . " AND key = (SELECT id FROM cellenc.key WHERE name = 'pii')");
+}
+my $refused = "SELECT version, n_refused FROM cellenc.key_versions WHERE key = 'pii' ORDER BY version";
+set_state('disabled');
+sql_fails($standby, 'postgres', 'SELECT v FROM secrets', qr/ERROR:  55000: version 1 of key "pii" is disabled/,
+	'a disabled version')
+  foreach 1 .. 2;
+like(ask($session, 'SELECT v FROM secrets'), qr/version 1 of key "pii" is disabled/, 'also in an open session');
+sql_is($standby, 'postgres', $refused, "1|3\n2|0", 'refusals are counted');
+sql_is($primary, 'postgres', $refused, "1|0\n2|0", 'each server has its own counts');
+set_state('decrypt_only');
+$reader->quit;
+is(ask($session, 'SELECT max(v) FROM secrets'), 'rotated', 'and enabled again');
+$standby->restart;
+sql_is($standby, 'postgres', $refused, "1|0\n2|0", 'counts begin anew with the server');
+$session->quit;
+$session = $standby->background_psql('postgres', on_error_stop => 0);
+
+#
 # Promotion: values written before and after, under salts of their own
 #
 my ($last) = map { parse_sealed($_)->{salt} }
@@ -158,6 +182,5 @@ is(ask($session, 'SELECT v, cellenc_key_version(v) FROM secrets ORDER BY id'),
 	"first|1\nrotated|2\nlast|2\npromoted|3", 'all values are readable');
 
 $session->quit;
-$reader->quit;
 $standby->stop;
 done_testing();
