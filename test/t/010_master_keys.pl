@@ -6,8 +6,9 @@ use strict;
 use warnings;
 
 use Cwd qw(abs_path);
+use FindBin;
 use IPC::Run ();
-use POSIX qw(mkfifo);
+use POSIX qw(mkfifo sysconf _SC_PAGESIZE);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -456,6 +457,34 @@ $victim->{run}->finish;
 $node->poll_query_until('postgres', 'SELECT 1', '1');
 $node->wait_for_log(qr/loaded master key "default"/, $offset);
 is_readable('after the crash');
+
+#
+# Too little locked memory is a warning; as much as the README says is enough.
+#
+sub start_with_locked_memory
+{
+	my ($limit) = @_;
+	my $out;
+
+	$node->stop;
+	my $end = -s $node->logfile;
+	IPC::Run::run([ 'sh', '-c', 'ulimit -l "$0" && exec "$@"', $limit,
+			'pg_ctl', '--wait', '-D', $node->data_dir, '-l', $node->logfile, 'start' ], '>&', \$out)
+	  or die "could not start: $out";
+	is_readable("$limit kB of locked memory");
+	IPC::Run::run([ 'pg_ctl', '--wait', '-D', $node->data_dir, '-m', 'fast', 'stop' ], '>', \$out) or die 'could not stop';
+	my $log = slurp_file($node->logfile, $end);
+	$node->start;
+	return $log;
+}
+like(start_with_locked_memory(0), qr/WARNING:  could not lock the memory of the master keys: .*HINT: .*LimitMEMLOCK/s,
+	'no locked memory');
+SKIP:
+{
+	skip 'larger pages', 1 if sysconf(_SC_PAGESIZE) > 4096;
+	my ($needed) = slurp_file("$FindBin::RealBin/../../README.md") =~ /(\d+) kB of locked memory/;
+	unlike(start_with_locked_memory($needed), qr/could not lock/, 'as much as the README says');
+}
 
 #
 # A standby has its own keys, and loads them itself.
