@@ -86,7 +86,7 @@ CREATE VIEW seen AS SELECT name, visits FROM wired;
 SELECT * FROM seen \gdesc
 CREATE MATERIALIZED VIEW kept AS SELECT name FROM seen;
 \d kept
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) CREATE TABLE explained AS SELECT name FROM wired;
+EXPLAIN ANALYZE CREATE TABLE explained AS SELECT name FROM wired \g /dev/null
 \d explained
 CREATE TABLE executed AS EXECUTE find ('Bob', 2, '{Bob}');
 EXPLAIN ANALYZE CREATE TABLE executed AS EXECUTE find ('Bob', 2, '{Bob}');
