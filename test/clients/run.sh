@@ -117,13 +117,9 @@ make_databases() {
         twin+=("$base=enc$base('app')")
     done
     make_database plain "${plain[@]}" text_eq=text text_ord=text int4_ord=int4 uuid_eq=uuid email_opclass=
-    local email="enctext('app', 'equality')" email_opclass=cellenc.enctext_term_ops
-    # Not every version has indexes by term.
-    if ! grep -q _term_ops "$(pg_config --pkglibdir)/cellenc.so" "$(pg_config --sharedir)"/extension/cellenc--*.sql; then
-        email="enctext('app', 'order')" email_opclass=
-    fi
-    make_database twin "${twin[@]}" text_eq="$email" text_ord="enctext('app', 'order')" \
-        int4_ord="encint4('app', 'order')" uuid_eq="encuuid('app', 'equality')" email_opclass="$email_opclass"
+    make_database twin "${twin[@]}" text_eq="enctext('app', 'equality')" text_ord="enctext('app', 'order')" \
+        int4_ord="encint4('app', 'order')" uuid_eq="encuuid('app', 'equality')" \
+        email_opclass=cellenc.enctext_term_ops
 }
 
 # Number of encrypted columns.  A client's schema tools could change them.
