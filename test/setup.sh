@@ -94,7 +94,7 @@ client_packages() {
 
     for client in ${CLIENTS:-$(ls test/clients)}; do
         [ -f "test/clients/$client/packages" ] || continue
-        while read -r package; do
+        while read -r package || [ -n "$package" ]; do
             is_installed "$package" || ! command -v "$package" >/dev/null || continue
             echo "$package"
         done <"test/clients/$client/packages"

@@ -137,7 +137,7 @@ has_package() {
 missing_package() {
     local package
 
-    while read -r package; do
+    while read -r package || [ -n "$package" ]; do
         has_package "$package" || {
             echo "$package"
             return
@@ -207,9 +207,13 @@ run_client() {
     package=$(missing_package "$client")
     if [ -n "$package" ]; then
         echo "skipped: $client, because $package is not here"
+        row "$client" "not here" - - -
         return
     fi
-    check "$client: built" build "$client" || return 0
+    check "$client: built" build "$client" || {
+        row "$client" "not built" - - -
+        return 0
+    }
     run_on plain "$client"
     plain=$good
     run_on twin "$client"
@@ -219,7 +223,8 @@ run_client() {
         test "$checks" -gt 0 -a -z "$(diff "$dir/$client.plain.names" "$dir/$client.twin.names")" || true
     check "$client: left the columns encrypted" [ "$(encrypted)" = "$columns" ] || true
     # "Name 1.2.3 with more": the version begins at the first digit.
-    line=$(as_client "$client" "$RUN_LIMIT" ./version)
+    line=$(as_client "$client" "$RUN_LIMIT" ./version) || line=
+    check "$client: told its version" [ -n "$line" ] || line="$client 0"
     row "${line%% [0-9]*}" "${line#"${line%% [0-9]*} "}" "$checks" "$plain" "$twin"
 }
 
@@ -237,6 +242,7 @@ fi
 for client in ${CLIENTS:-$(cd "$dir/clients" && ls -d -- */ | tr -d /)}; do
     if [ -x "$dir/clients/$client/run" ]; then
         run_client "$client"
+        [ -n "${CELLENC_KEEP:-}" ] || rm -rf "$dir/clients/$client"
     elif [ -n "${CLIENTS:-}" ]; then
         check "$client: is a client" false || true
     fi
