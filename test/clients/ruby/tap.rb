@@ -8,7 +8,7 @@ module Tap
     puts "ok #{@number} - #{name}"
   rescue Exception => error
     puts "not ok #{@number} - #{name}"
-    lines = error.backtrace.grep(%r{/run:}).map { |line| line[/:(\d+):/, 1] }.join(', ')
+    lines = error.backtrace.grep(%r{/(run|schema):}).map { |line| line[/:(\d+):/, 1] }.join(', ')
     puts "#{error.class}: #{error.message}\nlines #{lines}".lines.first(30).join.gsub(/^/, '# ')
     after_failure&.call
   end
