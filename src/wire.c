@@ -441,7 +441,11 @@ is_from_client(ParseState *pstate)
 		return false;
 	if (debug_query_string == NULL)
 		return ActivePortal == NULL && MyBackendType == B_BACKEND;
-	return pstate->p_sourcetext == debug_query_string;
+	if (pstate->p_sourcetext == debug_query_string)
+		return true;
+
+	/* Execute reports a copy, but utility commands get the portal's own text */
+	return ActivePortal && pstate->p_sourcetext == ActivePortal->sourceText;
 }
 
 static void
