@@ -94,7 +94,7 @@ check-readme:
 # Servers of installcheck: their settings, and a master key that is the
 # server's user's alone and lies outside of the data directories.
 #
-installcheck: tmp_conf/cellenc.conf
+installcheck: tmp_conf/cellenc.conf wire
 export CELLENC_MASTER_KEY_FILE = $(CURDIR)/tmp_conf/master.key
 
 tmp_conf/cellenc.conf: test/cellenc.conf tmp_conf/master.key
@@ -103,6 +103,10 @@ tmp_conf/cellenc.conf: test/cellenc.conf tmp_conf/master.key
 tmp_conf/master.key:
 	mkdir -p tmp_conf
 	(umask 077 && openssl rand -hex 32 > $@)
+
+.PHONY: wire
+wire:
+	$(MAKE) -C test/wire PG_CONFIG='$(PG_CONFIG)'
 
 .PHONY: print-bindir
 print-bindir:
@@ -114,7 +118,7 @@ print-bindir:
 .PHONY: indent indent-check
 INDENT = test/indent.pl --include '$(includedir_server)' \
 	--include $(firstword $(wildcard /usr/include/openssl /usr/local/include/openssl)) \
-	$(sort $(wildcard src/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch]))
+	$(sort $(wildcard src/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/wire/*.[ch]))
 indent:
 	perl $(INDENT)
 indent-check:
@@ -123,6 +127,6 @@ indent-check:
 .PHONY: clean-test
 clean: clean-test
 clean-test:
-	for dir in test/unit test/fuzz; do \
+	for dir in test/unit test/fuzz test/wire; do \
 		if [ -f $$dir/Makefile ]; then $(MAKE) -C $$dir clean; fi; \
 	done
