@@ -33,6 +33,7 @@
 
 #include "compat.h"
 #include "guard.h"
+#include "guard_index.h"
 #include "twin.h"
 #include "walk.h"
 
@@ -227,6 +228,8 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId, voi
 	if ((access != OAT_POST_CREATE && access != OAT_POST_ALTER) || !IsTransactionState())
 		return;
 
+	if (classId == RelationRelationId)
+		cellenc_guard_index_access(access, objectId, subId);
 	if (classId == RelationRelationId && (access == OAT_POST_CREATE || subId != 0))
 		check_columns(objectId, subId);
 	else if (classId == TypeRelationId && access == OAT_POST_CREATE && !IsBinaryUpgrade)
@@ -238,4 +241,5 @@ cellenc_guard_init(void)
 {
 	prev_object_access_hook = object_access_hook;
 	object_access_hook = object_access;
+	cellenc_guard_index_init();
 }

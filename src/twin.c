@@ -50,10 +50,7 @@ static HTAB *twins = NULL;
 /* Moves on when a catalog changes; only a callback writes it. */
 static uint64 generation = 1;
 
-/*
- * Does function procid run C symbol `symbol` of this library?  On success its
- * name goes to name (NAMEDATALEN bytes) unless that is NULL.
- */
+/* As below; on success the function's name goes to name (NAMEDATALEN bytes) unless that is NULL. */
 static bool
 runs_symbol(Oid procid, const char *symbol, char *name)
 {
@@ -80,6 +77,12 @@ runs_symbol(Oid procid, const char *symbol, char *name)
 	}
 	ReleaseSysCache(tuple);
 	return result;
+}
+
+bool
+cellenc_twin_runs_symbol(Oid procid, const char *symbol)
+{
+	return runs_symbol(procid, symbol, NULL);
 }
 
 /* Tag of a twin from its input function; false where type is no twin. */

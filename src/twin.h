@@ -102,6 +102,9 @@ pg_noreturn extern void cellenc_twin_rethrow_input_error(const CellencTwin *twin
  */
 extern bool cellenc_twin_is(Oid type);
 
+/* Does function procid run C symbol `symbol` of this library? */
+extern bool cellenc_twin_runs_symbol(Oid procid, const char *symbol);
+
 /* Only from _PG_init. */
 extern void cellenc_twin_init(void);
 
