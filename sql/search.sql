@@ -100,6 +100,191 @@ SELECT count(*) FROM search_t a WHERE (s OPERATOR(cellenc.=) ANY (SELECT 'value 
 RESET enable_mergejoin;
 RESET enable_seqscan;
 
+--
+-- Ordinary SQL finds these indexes, whatever type the other side has
+--
+CREATE FUNCTION search_plan(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+	result text := '';
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+		result := result || coalesce(substring(line FROM '(?:Index|Recheck|Filter|Hash|Merge|Join|Merge) ?(?:Cond|Filter)?: .*'),
+			substring(line FROM '\w+ Only Scan.*|\w* ?Index Scan.*|Seq Scan.*'), '') || E'\n';
+	END LOOP;
+	RETURN regexp_replace(trim(E'\n' FROM result), E'\n+', ' | ', 'g');
+END $$;
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+DROP INDEX search_s_i;
+SELECT search_plan($$SELECT id FROM search_t WHERE s = 'value 7'$$);
+SELECT search_plan($$SELECT id FROM search_t WHERE s = 'value 7'::varchar$$);
+SELECT search_plan($$SELECT id FROM search_t WHERE 'value 7' = s$$);
+SELECT search_plan($$SELECT id FROM search_t WHERE s IN ('value 7', 'value 8')$$);
+SELECT search_plan($$SELECT id FROM search_t WHERE s = ANY ('{value 7}')$$);
+SELECT search_plan($$SELECT id FROM search_t WHERE s = 'value 7' AND i = 7$$);
+SELECT search_plan($$SELECT id FROM search_t WHERE i = 7::bigint$$);
+SELECT search_plan($$SELECT id FROM search_t WHERE i = 7::smallint$$);
+SELECT search_plan($$SELECT id FROM search_t WHERE n = 1$$);
+SELECT search_plan($$SELECT id FROM search_t WHERE f = 0.25$$);
+SELECT search_plan($$SELECT id FROM search_t WHERE s IS NULL$$);
+SELECT id FROM search_t WHERE n = 1 ORDER BY id;
+SELECT id FROM search_t WHERE f = 0 ORDER BY id;
+SELECT id FROM search_t WHERE i IN (3, 5000000000, NULL) ORDER BY id;
+-- not what terms do not tell
+SELECT search_plan($$SELECT id FROM search_t WHERE s > 'value 7'$$);
+SELECT search_plan($$SELECT id FROM search_t WHERE s LIKE 'value 7%'$$);
+SELECT search_plan($$SELECT id FROM search_t WHERE s <> 'value 7'$$);
+SELECT search_plan($$SELECT id FROM search_t ORDER BY s$$);
+SELECT count(*) FROM search_t WHERE s > 'value 7';
+-- parameters, in plans of both kinds
+PREPARE by_text(text) AS SELECT count(*), min(id) FROM search_t WHERE s = $1;
+PREPARE by_bigint(bigint) AS SELECT count(*), min(id) FROM search_t WHERE i = $1 AND id > 0;
+PREPARE by_unknown AS SELECT count(*), min(id) FROM search_t WHERE s = $1;
+PREPARE by_array(text[]) AS SELECT count(*), min(id) FROM search_t WHERE s = ANY ($1);
+SELECT search_plan($$EXECUTE by_text('value 7')$$);
+SELECT search_plan($$EXECUTE by_bigint(7)$$);
+SET plan_cache_mode = force_generic_plan;
+SELECT search_plan($$EXECUTE by_text('value 7')$$);
+SELECT search_plan($$EXECUTE by_bigint(7)$$);
+SELECT search_plan($$EXECUTE by_unknown('value 7')$$);
+SELECT search_plan($$EXECUTE by_array('{value 8,value 7}')$$);
+EXECUTE by_text('value 7');
+EXECUTE by_bigint(7);
+EXECUTE by_unknown('value 7');
+EXECUTE by_array('{value 8,value 7}');
+EXECUTE by_text(NULL);
+EXECUTE by_bigint(7000000000);
+RESET plan_cache_mode;
+
+--
+-- UNIQUE, ON CONFLICT, foreign keys
+--
+CREATE TABLE search_u (id integer PRIMARY KEY, email enctext('search', 'equality'), n encnumeric('search', 'equality'), note text);
+CREATE UNIQUE INDEX search_email ON search_u (email cellenc.enctext_term_ops);
+CREATE UNIQUE INDEX search_un ON search_u (n cellenc.encnumeric_term_ops) WHERE note IS NULL;
+INSERT INTO search_u VALUES (1, 'a@b', 1.0), (2, 'c@d', 2), (3, NULL, NULL), (4, NULL, NULL);
+\set VERBOSITY terse
+INSERT INTO search_u VALUES (5, 'a@b', 5);
+\echo :LAST_ERROR_SQLSTATE
+INSERT INTO search_u VALUES (5, 'e@f', 1.00);
+\echo :LAST_ERROR_SQLSTATE
+UPDATE search_u SET email = 'c@d' WHERE id = 1;
+\echo :LAST_ERROR_SQLSTATE
+\set VERBOSITY default
+INSERT INTO search_u VALUES (5, 'e@f', 1.00, 'outside of the partial index');
+-- uniqueness holds across versions of a key
+SELECT cellenc_rotate_key('search', false);
+\set VERBOSITY terse
+INSERT INTO search_u VALUES (6, 'a@b', 6);
+\set VERBOSITY default
+INSERT INTO search_u VALUES (7, 'a@b', 7, 'new') ON CONFLICT DO NOTHING;
+INSERT INTO search_u VALUES (7, 'a@b', 7, 'new') ON CONFLICT (email) DO UPDATE SET note = excluded.note || ' for ' || search_u.email RETURNING *;
+INSERT INTO search_u VALUES (8, 'g@h', 2.000) ON CONFLICT (n) WHERE note IS NULL DO UPDATE SET n = search_u.n + 100 RETURNING *;
+INSERT INTO search_u VALUES (8, 'a@b', 8) ON CONFLICT (email cellenc.enctext_term_ops) DO UPDATE SET note = 'named' RETURNING *;
+\set VERBOSITY terse
+INSERT INTO search_u VALUES (8, 'i@j', 8), (9, 'i@j', 9) ON CONFLICT (email) DO UPDATE SET note = 'twice';
+\echo :LAST_ERROR_SQLSTATE
+INSERT INTO search_u VALUES (8, 'a@b', 8) ON CONFLICT (email cellenc.enctext_ops) DO NOTHING;
+\echo :LAST_ERROR_SQLSTATE
+\set VERBOSITY default
+INSERT INTO search_u VALUES (20, 'k@l', 20), (21, 'k@l', 21) ON CONFLICT (email) DO NOTHING;
+MERGE INTO search_u u USING (VALUES ('a@b', 'merged'), ('m@n', 'merged')) v (email, note) ON u.email = v.email
+WHEN MATCHED THEN UPDATE SET note = v.note
+WHEN NOT MATCHED THEN INSERT VALUES (30, v.email, 30, v.note);
+SELECT *, cellenc_key_version(email) AS version FROM search_u ORDER BY id;
+
+CREATE TABLE search_fk (id integer, ref enctext('search_b', 'equality') REFERENCES search_u (email) ON UPDATE CASCADE ON DELETE SET NULL);
+CREATE TABLE search_fk2 (id integer, ref text REFERENCES search_u (email));
+CREATE INDEX ON search_fk USING hash (ref);
+SELECT conname, pg_get_constraintdef(oid), conpfeqop::regoperator[] FROM pg_constraint WHERE conrelid IN ('search_fk'::regclass, 'search_fk2'::regclass) ORDER BY 1;
+INSERT INTO search_fk VALUES (1, 'a@b'), (2, 'c@d'), (3, NULL), (4, 'm@n');
+INSERT INTO search_fk2 VALUES (1, 'k@l');
+\set VERBOSITY terse
+INSERT INTO search_fk VALUES (5, 'no@one');
+\echo :LAST_ERROR_SQLSTATE
+INSERT INTO search_fk2 VALUES (5, 'no@one');
+\echo :LAST_ERROR_SQLSTATE
+DELETE FROM search_u WHERE email = 'k@l';
+\echo :LAST_ERROR_SQLSTATE
+\set VERBOSITY default
+UPDATE search_u SET email = upper(email) WHERE email = 'a@b';
+UPDATE search_u SET email = email WHERE email = 'c@d';
+DELETE FROM search_u WHERE email = 'm@n';
+SELECT id, ref, cellenc_key_name(ref) FROM search_fk ORDER BY id;
+ALTER TABLE search_fk DROP CONSTRAINT search_fk_ref_fkey;
+ALTER TABLE search_fk ADD FOREIGN KEY (ref) REFERENCES search_u (email) NOT VALID;
+ALTER TABLE search_fk VALIDATE CONSTRAINT search_fk_ref_fkey;
+-- the referenced index cannot go, nor the term in it
+\set VERBOSITY terse
+DROP INDEX search_email;
+ALTER TABLE search_u ALTER email TYPE enctext('search');
+\set VERBOSITY default
+-- joins over the two keys, by each method
+SELECT search_plan('SELECT * FROM search_u u JOIN search_fk f ON u.email = f.ref WHERE f.id = 1');
+SELECT u.id, f.id FROM search_u u JOIN search_fk f ON u.email = f.ref ORDER BY 1, 2;
+SET enable_nestloop = off;
+SELECT u.id, f.id FROM search_u u JOIN search_fk f ON u.email = f.ref ORDER BY 1, 2;
+SET enable_hashjoin = off;
+SELECT u.id, f.id FROM search_u u JOIN search_fk f ON u.email = f.ref ORDER BY 1, 2;
+RESET enable_nestloop;
+RESET enable_hashjoin;
+
+--
+-- Collations under which other bytes are equal
+--
+CREATE COLLATION search_ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE TABLE search_c (id integer, s enctext('search', 'equality') COLLATE search_ci, d enctext('search', 'equality'));
+INSERT INTO search_c VALUES (1, 'Abc', 'Abc'), (2, 'abC', 'abC'), (3, 'abd', 'abd');
+CREATE INDEX search_c_term ON search_c (s cellenc.enctext_term_ops);
+SELECT search_plan($$SELECT id FROM search_c WHERE s = 'ABC'$$);
+SELECT id FROM search_c WHERE s = 'ABC' ORDER BY id;
+SELECT id FROM search_c WHERE s = ANY ('{ABC,ABD}') ORDER BY id;
+SELECT search_plan($$SELECT id FROM search_c WHERE d = 'ABC' COLLATE search_ci$$);
+CREATE INDEX search_c_d ON search_c (d cellenc.enctext_term_ops);
+SELECT id FROM search_c WHERE d = 'ABC' COLLATE search_ci ORDER BY id;
+SELECT id FROM search_c WHERE d = 'ABC' ORDER BY id;
+DROP INDEX search_c_term;
+CREATE INDEX search_c_hash ON search_c USING hash (s);
+SELECT search_plan($$SELECT id FROM search_c WHERE s = 'ABC'$$);
+SELECT id FROM search_c WHERE s = 'ABC' ORDER BY id;
+DROP INDEX search_c_hash;
+\set VERBOSITY terse
+CREATE UNIQUE INDEX ON search_c (s cellenc.enctext_term_ops);
+\set VERBOSITY default
+DELETE FROM search_c WHERE id = 2;
+CREATE UNIQUE INDEX ON search_c (s cellenc.enctext_term_ops);
+INSERT INTO search_c VALUES (4, 'ABD', 'x') ON CONFLICT (s) DO UPDATE SET id = 33;
+SELECT id, s FROM search_c ORDER BY id;
+RESET enable_seqscan;
+RESET enable_bitmapscan;
+
+--
+-- The right to compare, and row security
+--
+CREATE ROLE search_reader;
+CREATE ROLE search_stranger;
+GRANT SELECT, UPDATE ON search_u TO search_reader, search_stranger;
+SELECT cellenc_grant_key('search', 'search_reader');
+ALTER TABLE search_u ENABLE ROW LEVEL SECURITY;
+CREATE POLICY search_policy ON search_u USING (id < 10);
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+SET ROLE search_reader;
+SELECT search_plan($$SELECT id FROM search_u WHERE email = 'k@l'$$);
+SELECT search_plan($$SELECT id FROM search_u WHERE email IN ('k@l', 'c@d')$$);
+SELECT id FROM search_u WHERE email IN ('k@l', 'c@d');
+SET ROLE search_stranger;
+SELECT id FROM search_u WHERE email = 'c@d';
+SELECT id FROM search_u WHERE email = 'nobody';
+SELECT id FROM search_u WHERE email OPERATOR(cellenc.=) 'nobody'::text;
+RESET ROLE;
+RESET enable_seqscan;
+RESET enable_bitmapscan;
+
 SET client_min_messages = warning;
-DROP TABLE search_t;
+DROP TABLE search_t, search_fk, search_fk2, search_u, search_c;
+DROP COLLATION search_ci;
 DROP TYPE search_varchar CASCADE;
+DROP FUNCTION search_plan;
+DROP ROLE search_reader, search_stranger;
