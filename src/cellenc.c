@@ -14,6 +14,7 @@
 #include "cipher.h"
 #include "codec.h"
 #include "compat.h"
+#include "default.h"
 #include "guard.h"
 #include "guc.h"
 #include "job.h"
@@ -63,6 +64,7 @@ _PG_init(void)
 	cellenc_access_init();
 	cellenc_wire_init();
 	cellenc_plan_init();
+	cellenc_default_init();
 	cellenc_upgrade_init();
 	cellenc_job_init();
 	cellenc_preloaded = true;

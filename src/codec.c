@@ -570,6 +570,12 @@ cellenc_codec_reseal(const CellencTwin *twin, Datum value)
 	return result;
 }
 
+Datum
+cellenc_codec_seal_constant(const CellencTwin *twin, Datum value, int32 typmod)
+{
+	return EOHPGetRODatum(&make_object(twin, open_value(twin, value, 0), typmod)->hdr);
+}
+
 /*
  * Rights of the rewriter
  */

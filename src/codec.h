@@ -65,9 +65,15 @@ extern void cellenc_codec_authenticate(const CellencTwin *twin, Datum value);
 /*
  * Flat sealed bytes of value under the current version of the key it is
  * under, term kept or not as it is: no privilege is checked, so only the
- * rewriter may call it.  Errors as of opening and sealing.
+ * rewriter may call it, and what shows the value to nobody.  Errors as of opening and sealing.
  */
 extern struct varlena *cellenc_codec_reseal(const CellencTwin *twin, Datum value);
+
+/*
+ * A value that is under the key for constants, to be sealed under the key that
+ * typmod names.  No privilege is checked: everyone may see constants.
+ */
+extern Datum cellenc_codec_seal_constant(const CellencTwin *twin, Datum value, int32 typmod);
 
 /*
  * Version id of a value, without opening or detoasting more than its first

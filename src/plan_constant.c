@@ -10,7 +10,8 @@
  * row would store one ciphertext, and a default or a cached plan goes on to
  * write the version that was current then.  A composite has no length coercion,
  * so before planning such a constant is wrapped into a VOLATILE function that
- * seals its values again.
+ * seals its values again.  Defaults of columns are stored that way, because
+ * COPY evaluates them without planning a query.
  *
  * Where constants are only compared they are left alone, because a VOLATILE
  * condition uses no index.
@@ -19,13 +20,17 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/transam.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parse_func.h"
+#include "utils/syscache.h"
 
 #include "codec.h"
 #include "compat.h"
@@ -42,27 +47,29 @@ PG_FUNCTION_INFO_V1(cellenc_fresh);
  * Finding them
  */
 
-/* The key that a stored value is under, unless that is the one for constants. */
-static CellencKey *
-column_key_of(Datum value)
+/*
+ * Has this value of a constant to be sealed again before it is stored?  Those
+ * under the key for constants are, where their place names another key.
+ */
+static bool
+is_for_column(const CellencLeaf *leaf, Datum value)
 {
 	uint32		version_id = cellenc_codec_version_id(value);
 	CellencKeyVersion *version = version_id != 0 ? cellenc_keyring_version(version_id) : NULL;
 
-	return version && !version->key->literal ? version->key : NULL;
+	return version && (!version->key->literal || leaf->typmod >= 0);
 }
 
 static Datum
-note_column_key(Oid twin, Datum value, void *arg)
+note_if_for_column(const CellencLeaf *leaf, Datum value, void *arg)
 {
-	if (column_key_of(value))
+	if (is_for_column(leaf, value))
 		*(bool *) arg = true;
 	return value;
 }
 
-/* Does this constant hold values under the keys of columns? */
 static bool
-is_sealed_for_columns(const Const *constant)
+is_constant_for_columns(const Const *constant)
 {
 	CellencWalk *walk;
 	bool		found = false;
@@ -74,8 +81,39 @@ is_sealed_for_columns(const Const *constant)
 	walk = cellenc_walk_plan(constant->consttype, constant->consttypmod);
 	if (!walk || OidIsValid(cellenc_walk_twin(walk)))
 		return false;
-	(void) cellenc_walk_replace(walk, constant->constvalue, note_column_key, &found);
+	(void) cellenc_walk_replace(walk, constant->constvalue, note_if_for_column, &found);
 	return found;
+}
+
+/*
+ * May this call be replaced by the body of its function, where a constant is?
+ * That happens later, in planning.  Sealing another result again does no harm.
+ */
+static bool
+is_inlined_for_columns(const FuncExpr *func)
+{
+	HeapTuple	tuple;
+	bool		sql;
+	CellencWalk *walk;
+
+	if (func->funcretset || func->funcresulttype < FirstNormalObjectId ||
+		cellenc_twin_is(func->funcresulttype))
+		return false;
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(func->funcid));
+	sql = HeapTupleIsValid(tuple) && ((Form_pg_proc) GETSTRUCT(tuple))->prolang == SQLlanguageId;
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	if (!sql)
+		return false;
+	walk = cellenc_walk_plan(func->funcresulttype, -1);
+	return walk && !OidIsValid(cellenc_walk_twin(walk));
+}
+
+static bool
+is_for_columns(Node *node)
+{
+	return IsA(node, Const) ? is_constant_for_columns((Const *) node) :
+		IsA(node, FuncExpr) && is_inlined_for_columns((FuncExpr *) node);
 }
 
 static bool
@@ -83,8 +121,8 @@ find_constant(Node *node, void *context)
 {
 	if (node == NULL)
 		return false;
-	if (IsA(node, Const))
-		return is_sealed_for_columns((Const *) node);
+	if (is_for_columns(node))
+		return true;
 	if (IsA(node, Query))
 		return query_tree_walker((Query *) node, find_constant, context, 0);
 	return expression_tree_walker(node, find_constant, context);
@@ -117,15 +155,12 @@ wrap(Node *node, void *arg)
 	}
 	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == context->function)
 		return node;
-	if (IsA(node, Const) && is_sealed_for_columns((Const *) node))
-	{
-		Const	   *constant = (Const *) node;
-
-		return (Node *) makeFuncExpr(context->function, constant->consttype,
-									 list_make2(constant, makeBoolConst(context->stores, false)),
-									 constant->constcollid, InvalidOid, COERCE_EXPLICIT_CALL);
-	}
-	return expression_tree_mutator(node, wrap, context);
+	if (!is_for_columns(node))
+		return expression_tree_mutator(node, wrap, context);
+	return (Node *) makeFuncExpr(context->function, exprType(node),
+								 list_make2(expression_tree_mutator(node, wrap, context),
+											makeBoolConst(context->stores, false)),
+								 exprCollation(node), InvalidOid, COERCE_EXPLICIT_CALL);
 }
 
 static void
@@ -174,22 +209,44 @@ wrap_in_query(Query *query, Oid function)
 		wrap_in_query((Query *) ((CommonTableExpr *) lfirst(cell))->ctequery, function);
 }
 
+/* What is read as sealed text is to be stored as it is. */
+static bool
+constants_stay(void)
+{
+	return IsBinaryUpgrade || cellenc_guc_input == CELLENC_TEXT_SEALED;
+}
+
+static Oid
+fresh_function(void)
+{
+	Oid			argtypes[] = {ANYELEMENTOID, BOOLOID};
+
+	return LookupFuncName(list_make2(makeString("cellenc"), makeString("cellenc_fresh")),
+						  lengthof(argtypes), argtypes, false);
+}
+
 Query *
 cellenc_plan_constants(Query *parse)
 {
-	Oid			argtypes[] = {ANYELEMENTOID, BOOLOID};
-	Oid			function;
-
-	/* what is read as sealed text is to be stored as it is */
-	if (IsBinaryUpgrade || cellenc_guc_input == CELLENC_TEXT_SEALED ||
-		!find_constant((Node *) parse, NULL))
+	if (constants_stay() || !find_constant((Node *) parse, NULL))
 		return parse;
 
-	function = LookupFuncName(list_make2(makeString("cellenc"), makeString("cellenc_fresh")),
-							  lengthof(argtypes), argtypes, false);
 	parse = copyObject(parse);
-	wrap_in_query(parse, function);
+	wrap_in_query(parse, fresh_function());
 	return parse;
+}
+
+Node *
+cellenc_plan_constants_of_default(Node *expr, Oid *function)
+{
+	WrapContext context;
+
+	if (constants_stay() || !find_constant(expr, NULL))
+		return expr;
+
+	context.function = *function = fresh_function();
+	context.stores = true;
+	return wrap(expr, &context);
 }
 
 /*
@@ -202,23 +259,34 @@ typedef struct FreshState
 } FreshState;
 
 /*
- * The same plaintext, under the same key, in other bytes: whoever may encrypt
- * with the key could as well copy the value, so `decrypt` is not needed and
- * nothing is learnt.
+ * The same plaintext in other bytes.  Where the value is under its column's
+ * key already, whoever may encrypt with that could as well copy it, so
+ * `decrypt` is not needed and nothing is learnt.
  */
 static Datum
-seal_afresh(Oid twin, Datum value, void *arg)
+seal_afresh(const CellencLeaf *leaf, Datum value, void *arg)
 {
+	const CellencTwin *twin = cellenc_twin_require(leaf->twin);
 	bool		stores = *(bool *) arg;
-	CellencKey *key = column_key_of(value);
+	bool		literal;
+	CellencKey *key;
 
-	if (!key)
+	if (!is_for_column(leaf, value))
 		return value;
-	if (stores)
+
+	key = cellenc_keyring_version(cellenc_codec_version_id(value))->key;
+	literal = key->literal;
+	if (literal)
+		key = cellenc_keyring_key_by_hash(CELLENC_TYPMOD_HASH(leaf->typmod));
+	if (key && stores)
 		cellenc_keyring_check(key, CELLENC_PRIV_ENCRYPT);
-	else if (!cellenc_keyring_has(key, GetUserId(), CELLENC_PRIV_ENCRYPT))
+
+	/* never kept as it is, because it must not be stored; no key: an error */
+	if (literal)
+		return cellenc_codec_seal_constant(twin, value, leaf->typmod);
+	if (!stores && !cellenc_keyring_has(key, GetUserId(), CELLENC_PRIV_ENCRYPT))
 		return value;
-	return PointerGetDatum(cellenc_codec_reseal(cellenc_twin_require(twin), value));
+	return PointerGetDatum(cellenc_codec_reseal(twin, value));
 }
 
 /*

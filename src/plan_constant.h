@@ -16,4 +16,10 @@
  */
 extern Query *cellenc_plan_constants(Query *parse);
 
+/*
+ * As above for the default of a column, which may be changed; where it was,
+ * *function is what it depends on now.
+ */
+extern Node *cellenc_plan_constants_of_default(Node *expr, Oid *function);
+
 #endif							/* CELLENC_PLAN_CONSTANT_H */

@@ -165,11 +165,10 @@ is_stale(Rewrite *rewrite, uint32 version_id)
 	return stale;
 }
 
-/* A CellencReplacer: value resealed, or the same where it is not stale. */
+/* The value resealed, or the same where it is not stale. */
 static Datum
-reseal_if_stale(Oid twin, Datum value, void *arg)
+reseal_if_stale(Rewrite *rewrite, Oid twin, Datum value)
 {
-	Rewrite    *rewrite = arg;
 	Datum		result;
 
 	if (!is_stale(rewrite, cellenc_codec_version_id(value)))
@@ -252,15 +251,22 @@ reseal_leaf(Rewrite *rewrite, void *arg)
 {
 	LeafCall   *call = arg;
 
-	call->result = reseal_if_stale(call->twin, call->value, rewrite);
+	call->result = reseal_if_stale(rewrite, call->twin, call->value);
 }
 
-/* As reseal_if_stale, but a value that cannot be opened is reported and left. */
+/* A CellencReplacer. */
 static Datum
-reseal_carefully(Oid twin, Datum value, void *arg)
+reseal(const CellencLeaf *leaf, Datum value, void *arg)
+{
+	return reseal_if_stale(arg, leaf->twin, value);
+}
+
+/* The same, but a value that cannot be opened is reported and left. */
+static Datum
+reseal_carefully(const CellencLeaf *leaf, Datum value, void *arg)
 {
 	Rewrite    *rewrite = arg;
-	LeafCall	call = {twin, value, value};
+	LeafCall	call = {leaf->twin, value, value};
 	ErrorData  *failure;
 
 	if (!run_guarded(rewrite, reseal_leaf, &call, is_corruption, &failure))
@@ -277,7 +283,7 @@ reseal_column(Rewrite *rewrite, void *arg)
 	Column	   *column = arg;
 
 	column->new_value = cellenc_walk_replace(column->walk, column->new_value,
-											 rewrite->batch->careful ? reseal_carefully : reseal_if_stale,
+											 rewrite->batch->careful ? reseal_carefully : reseal,
 											 rewrite);
 }
 
@@ -317,7 +323,7 @@ reseal_row(Rewrite *rewrite, TupleTableSlot *slot)
 			}
 		}
 		else if (OidIsValid(column->twin))
-			column->new_value = reseal_if_stale(column->twin, value, rewrite);
+			column->new_value = reseal_if_stale(rewrite, column->twin, value);
 		else
 			reseal_column(rewrite, column);
 

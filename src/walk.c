@@ -279,7 +279,7 @@ cellenc_walk_replace(const CellencWalk *walk, Datum value, CellencReplacer repla
 	switch (walk->kind)
 	{
 		case WALK_TWIN:
-			return replacer(walk->leaf.twin, value, arg);
+			return replacer(&walk->leaf, value, arg);
 		case WALK_ARRAY:
 			return replace_in_array(walk, value, replacer, arg);
 		case WALK_COMPOSITE:

@@ -42,7 +42,7 @@ extern List *cellenc_walk_leaves(const CellencWalk *walk);
  * Called for every twin value that is not null: returns the value to put in
  * its place, or the same datum to leave it.
  */
-typedef Datum (*CellencReplacer) (Oid twin, Datum value, void *arg);
+typedef Datum (*CellencReplacer) (const CellencLeaf *leaf, Datum value, void *arg);
 
 /*
  * value with what replacer returned in place of its twin values; the same
