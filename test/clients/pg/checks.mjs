@@ -223,6 +223,20 @@ finds('by EXISTS', 'EXISTS (SELECT FROM purchase WHERE person_id = person.id AND
 finds('by a scalar subquery', 'salary > (SELECT avg(salary) FROM person)', [], ['dora']);
 finds('by a parameter used twice', '$1 = name OR $1 = note', ['Bob'], ['bob']);
 finds('by CASE', `CASE WHEN visits > 10 THEN name ELSE note END = $1`, ['likes tea'], ['ann']);
+finds('a page by its key', '(name, visits) > ($1, $2)', ['Bob', 20], ['cleo', 'dora', 'Emil']);
+finds('by rows of a subquery', '(name, visits) IN (SELECT name, visits FROM person WHERE active)', [], ['ann', 'cleo', 'dora']);
+finds('by VALUES', 'email IN (VALUES ($1), ($2))', ['ann@example.org', 'no'], ['ann']);
+finds('by an unnested array', 'email IN (SELECT unnest($1::varchar[]))', [['bob@example.org']], ['bob']);
+finds('by a bigint that is compared with an integer', 'visits = $1::bigint AND visits = ANY($2::bigint[])', ['35', [35, 36]], ['cleo', 'dora']);
+finds('by conditions that NULL turns off', '($1::int IS NULL OR visits > $1) AND ($2::text IS NULL OR name = $2)', [10, null], ['bob', 'cleo', 'dora']);
+finds('by a pattern of parts', `email LIKE lower($1) || '%'`, ['ANN'], ['ann']);
+finds('by any of several patterns', 'name LIKE ANY ($1)', [['A%', '%b']], ['ann', 'bob']);
+finds('by full-text search', `to_tsvector('simple', note) @@ plainto_tsquery('simple', $1)`, ['tea'], ['ann', 'dora']);
+finds('by a part of a date', 'extract(year FROM born) = $1', [1975], ['bob']);
+finds('by the day of a timestamp', 'seen::date = $1', ['2024-03-01'], ['cleo']);
+finds('by the age of a timestamp', `seen > now() - interval '100 years'`, [], ['ann', 'bob', 'cleo', 'dora']);
+finds('by a path in JSON', `jsonb_path_exists(doc, '$.n ? (@ > $x)', $1)`, [{ x: 2 }], ['cleo', 'dora']);
+finds('by an array with its type', 'tags @> $1::text[] OR lucky = ARRAY[3]', [['green']], ['bob', 'dora']);
 
 const sees = (name, text, parameters, expected) =>
     check(name, async () => {
@@ -274,7 +288,103 @@ sees('unites', `SELECT name AS a FROM person WHERE visits = $1 UNION SELECT titl
 sees('computes', `SELECT visits + 1 AS a, salary * 2 AS b, upper(name) AS c, born + 1 = '1960-01-16' AS d,
     extract(year FROM seen)::int AS e, tags[1] AS f, -score AS g FROM person WHERE name = 'Ann'`, [],
     [[6, '2001.00', 'ANN', true, 2024, 'red', -1.5]]);
+sees('appends to bytes, JSON and arrays', `SELECT photo || $1, doc || $2, tags || $3 FROM person WHERE name = 'Bob'`,
+    [Buffer.from([7]), { m: 3 }, ['new']], [[Buffer.from([0, 2, 7]), { city: 'Rome', n: 2, m: 3 }, ['blue', 'new']]]);
+sees('works with dates and times', `SELECT born + 1, born - date '1960-01-01', seen + interval '1 day', date_trunc('day', seen),
+        seen AT TIME ZONE 'UTC' = seen, to_char(seen, 'YYYY-MM-DD'), wakes + interval '1 hour', local::date
+    FROM person WHERE name = 'Ann'`, [],
+    [[new Date(1960, 0, 16), 14, new Date('2024-01-02T10:00:00Z'), new Date('2024-01-01T00:00:00Z'), true, '2024-01-01', '06:00:00', new Date(2024, 0, 1)]]);
+sees('works with text', `SELECT length(name), left(name, 2), substring(email FROM '@(.*)'), split_part(email, '@', 1), replace(name, 'n', 'm'), name || '-' || visits,
+        concat_ws('/', name, NULL, visits), format('%s (%s)', name, active), regexp_replace(name, 'n+', 'x'), md5(name), encode(photo, 'hex')
+    FROM person WHERE name = 'Ann'`, [],
+    [[3, 'An', 'example.org', 'ann', 'Amm', 'Ann-5', 'Ann/5', 'Ann (t)', 'Ax', '82e335f7ac0e0e412b2ae15abe662110', '0001']]);
+sees('works with arrays', `SELECT tags[1], tags[1:1], cardinality(tags), array_position(tags, $1), array_remove(tags, $1), array_to_string(tags, ','), lucky[1] + lucky[2]
+    FROM person WHERE name = 'Ann'`, ['blue'], [['red', ['red'], 2, 2, ['red'], 'red,blue', 3]]);
+sees('unnests arrays', 'SELECT tag, count(*)::int FROM person, unnest(tags) AS tag GROUP BY tag ORDER BY tag', [], [['blue', 2], ['green', 1], ['red', 2]]);
+sees('builds JSON', `SELECT jsonb_build_object('n', name, 'v', visits, 'a', active, 's', salary, 't', tags, 'd', doc, 'b', born) FROM person WHERE name = 'Bob'`, [],
+    [[{ n: 'Bob', v: 20, a: false, s: 2000, t: ['blue'], d: { city: 'Rome', n: 2 }, b: '1975-06-30' }]]);
+sees('turns rows into JSON', `SELECT json_agg(row_to_json(p)) FROM (SELECT name, visits, active, tags FROM person WHERE visits < 20 ORDER BY id) p`, [],
+    [[[{ name: 'Ann', visits: 5, active: true, tags: ['red', 'blue'] }, { name: 'Émil', visits: 0, active: false, tags: null }]]]);
+sees('turns a whole row into JSON', `SELECT to_jsonb(person) - '{id,created_at,seen,local}'::text[] FROM person WHERE name = 'Ann'`, [], [[{
+    email: 'ann@example.org', name: 'Ann', note: 'likes tea', level: 1, visits: 5, points: 10, salary: 1000.50, score: 1.5, ratio: 0.5, active: true,
+    born: '1960-01-15', wakes: '05:00:00', ref: people[0].ref, doc: people[0].doc, photo: '\\x0001', address: '10.0.0.1', tags: ['red', 'blue'],
+    lucky: [1, 2], version: 0
+}]]);
+sees('expands JSON', `SELECT x.city, x.n FROM person, jsonb_to_record(doc) AS x (city text, n int) WHERE n > $1 ORDER BY n`, [2], [['Oslo', 3], ['Kyiv', 4]]);
+sees('joins laterally', `SELECT p.name, best.title FROM person p CROSS JOIN LATERAL
+    (SELECT title FROM purchase WHERE person_id = p.id ORDER BY amount DESC LIMIT 1) best ORDER BY p.name`, [], [['Ann', 'Tea pot'], ['Bob', 'Book'], ['Dora', 'Lamp']]);
+sees('collects a subquery into an array', `SELECT name, ARRAY(SELECT title FROM purchase WHERE person_id = person.id ORDER BY title) FROM person ORDER BY id LIMIT 2`, [],
+    [['Ann', ['Cup', 'Tea pot']], ['Bob', ['Book']]]);
+sees('groups by several sets', 'SELECT visits, active, count(*)::int FROM person WHERE visits > 5 GROUP BY ROLLUP (visits, active) ORDER BY visits, active', [],
+    [[20, false, 1], [20, null, 1], [35, true, 2], [35, null, 2], [null, null, 3]]);
+sees('looks at neighbours by a window', `SELECT name, lag(name) OVER w, lead(visits, 1, 0) OVER w, sum(visits) OVER w, first_value(salary) OVER w FROM person
+    WHERE visits > 0 WINDOW w AS (ORDER BY name) ORDER BY name LIMIT 2`, [], [['Ann', null, 20, '5', '1000.50'], ['Bob', 'Ann', 35, '25', '1000.50']]);
+sees('takes quantiles', `SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY name), mode() WITHIN GROUP (ORDER BY visits), percentile_cont(0.5) WITHIN GROUP (ORDER BY score) FROM person`,
+    [], [['Cleo', 35, 2]]);
+sees('walks recursively', `WITH RECURSIVE r AS (SELECT id, name, visits FROM person WHERE name = $1
+    UNION ALL SELECT p.id, p.name, p.visits FROM person p JOIN r ON p.visits = r.visits + 15) SELECT name, visits FROM r ORDER BY visits, name`, ['Ann'],
+[['Ann', 5], ['Bob', 20], ['Cleo', 35], ['Dora', 35]]);
+sees('decides by CASE', `SELECT name, CASE WHEN visits > $1 THEN 'often' WHEN active THEN 'seldom' ELSE 'never' END, CASE WHEN active THEN salary ELSE 0 END
+    FROM person WHERE level < 3 ORDER BY id`, [10], [['Ann', 'seldom', '1000.50'], ['Bob', 'often', '0'], ['Cleo', 'often', '1000.50']]);
+sees('reads what it changes', `WITH up AS (UPDATE person SET visits = visits WHERE active RETURNING name, visits)
+    SELECT name, visits FROM up ORDER BY name`, [], [['Ann', 5], ['Cleo', 35], ['Dora', 35]]);
+sees('compares with rows of the caller', `SELECT p.name, v.n FROM person p JOIN (VALUES ($1, $2::int), ($3, $4)) AS v (email, n) USING (email) ORDER BY n`,
+    ['bob@example.org', 1, 'ann@example.org', 2], [['Bob', 1], ['Ann', 2]]);
+sees('sorts as the caller says', 'SELECT name FROM person WHERE email = ANY($1) ORDER BY array_position($1, email)', [['dora@example.com', 'ann@example.org']],
+    [['Dora'], ['Ann']]);
 sees('substitutes NULL', `SELECT coalesce(note, $1) FROM person WHERE name = 'Cleo'`, ['none'], [['none']]);
+
+check('updates several rows by values of their own', async () => {
+    const list = await rows(`UPDATE person p SET name = v.name, visits = v.visits FROM unnest($1::text[], $2::text[], $3::int[]) AS v (email, name, visits)
+        WHERE p.email = v.email RETURNING p.name, p.visits`, [['bob@example.org', 'cleo@example.org'], ['Bob', 'Cleo'], [20, 35]]);
+    assert.deepEqual(list.sort((a, b) => a.visits - b.visits), [{ name: 'Bob', visits: 20 }, { name: 'Cleo', visits: 35 }]);
+});
+
+check('updates each row by CASE', async () => {
+    const list = await rows(`UPDATE person SET visits = CASE email WHEN $1 THEN $2 WHEN $3 THEN $4 ELSE visits END WHERE email IN ($1, $3) RETURNING email, visits`,
+        ['bob@example.org', 20, 'cleo@example.org', 35]);
+    assert.deepEqual(list.map((row) => row.visits).sort(), [20, 35]);
+});
+
+check('inserts from JSON', async () => {
+    const row = await first(`INSERT INTO person (email, name, visits, doc, tags) SELECT * FROM jsonb_to_recordset($1)
+        AS x (email text, name text, visits int, doc jsonb, tags text[]) RETURNING name, visits, doc, tags`,
+    [JSON.stringify([{ email: 'json@example.org', name: 'Jason', visits: 3, doc: { a: 1 }, tags: ['a'] }])]);
+    assert.deepEqual(row, { name: 'Jason', visits: 3, doc: { a: 1 }, tags: ['a'] });
+});
+
+check('merges', async () => {
+    const { rowCount } = await pool.query(`MERGE INTO person p USING (SELECT $1::text AS email UNION ALL SELECT $2) v ON p.email = v.email
+        WHEN MATCHED THEN UPDATE SET visits = p.visits + 1 WHEN NOT MATCHED THEN INSERT (email, name) VALUES (v.email, v.email)`,
+    ['json@example.org', 'merged@example.org']);
+    assert.equal(rowCount, 2);
+    assert.deepEqual(await rows('DELETE FROM person WHERE email IN ($1, $2) RETURNING name, visits', ['json@example.org', 'merged@example.org']),
+        [{ name: 'Jason', visits: 4 }, { name: 'merged@example.org', visits: 0 }]);
+});
+
+check('prepares and executes in SQL', async () => {
+    await inTransaction(async (client) => {
+        await client.query('PREPARE find AS SELECT name, visits, active FROM person WHERE email = $1 AND visits > $2');
+        for (let i = 0; i < 7; i++) {
+            assert.deepEqual((await client.query(`EXECUTE find ('bob@example.org', ${i})`)).rows, [{ name: 'Bob', visits: 20, active: false }]);
+        }
+        await client.query('ROLLBACK');
+    });
+});
+
+check('uses temporary tables, views and functions', async () => {
+    await inTransaction(async (client) => {
+        await client.query(`CREATE TEMP TABLE kept ON COMMIT DROP AS SELECT name::text, visits::int FROM person;
+            CREATE TEMP VIEW busy AS SELECT name, visits * 2 AS twice, active FROM person WHERE visits > 10;
+            CREATE FUNCTION pg_temp.greet(name text) RETURNS text LANGUAGE plpgsql AS $$
+                DECLARE one person; n person.visits%TYPE;
+                BEGIN SELECT * INTO one FROM person p WHERE p.name = greet.name; n := one.visits + 1; RETURN one.name || ' ' || n; END $$`);
+        const { rows: [row] } = await client.query(`SELECT busy.*, pg_temp.greet(busy.name) FROM busy JOIN kept ON kept.name = busy.name AND kept.visits * 2 = busy.twice
+            WHERE NOT busy.active`);
+        assert.deepEqual(row, { name: 'Bob', twice: 40, active: false, greet: 'Bob 21' });
+        await client.query('ROLLBACK');
+    });
+});
 
 check('updates one row', async () => {
     const row = await first('UPDATE person SET name = $2, salary = $3, born = $4, doc = $5 WHERE email = $1 RETURNING *',
