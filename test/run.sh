@@ -12,7 +12,7 @@
 #   WYCHEPROOF      folder of published test vectors
 #   FUZZ_SECONDS    for each fuzz target
 #   CLIENTS         which clients, of those in test/clients
-#   MATRIX          where their results go, as a page
+#   MATRIX          page whose table gets their results
 #   PG_CONFIG       of the PostgreSQL to use
 #   CELLENC_KEEP    if set, the temporary files stay
 #   ROWS            of the demo or the bench; see there for more
@@ -165,18 +165,17 @@ test_tap() {
     }
 }
 
-# client_matrix TABLE: the page that shows it.
+# client_matrix TABLE PAGE: replaces what the page has between two comments.
 client_matrix() {
-    cat <<PAGE
-<!-- Made by "sudo make client-matrix"; the checks are in test/clients. -->
-# Drivers and ORMs
+    local new=$WORK/page.md
 
-Each of these clients works on the same two tables twice, in the way its users would write it: on columns of base types,
-and with the same code on encrypted columns. The numbers are of checks that passed, with
-$("$PG_CONFIG" --version) on $(. /etc/os-release && echo "$PRETTY_NAME"). [What is checked](../test/clients/README.md#what-is-checked)
-
-PAGE
-    cat "$1"
+    printf '\n%s on %s.\n\n' "$("$PG_CONFIG" --version)" "$(. /etc/os-release && echo "$PRETTY_NAME")" |
+        cat - "$1" >"$WORK/table.md"
+    awk -v table="$WORK/table.md" '
+        /^<!-- end of the table/ { inside = 0; print "" }
+        !inside { print }
+        /^<!-- the table/ { inside = 1; while ((getline line < table) > 0) print line }' "$2" >"$new"
+    cat "$new" >"$2"
 }
 
 test_clients() {
@@ -186,8 +185,7 @@ test_clients() {
     run_counted env CLIENTS="${CLIENTS:-}" MATRIX="$RUN/clients.md" test/clients/run.sh || rc=$?
     skipped=$((skipped + $(grep -c '^skipped: ' "$WORK/kind.log" || true)))
     if [ -n "${MATRIX:-}" ] && [ -s "$RUN/clients.md" ]; then
-        mkdir -p "$(dirname "$MATRIX")"
-        client_matrix "$RUN/clients.md" >"$MATRIX"
+        client_matrix "$RUN/clients.md" "$MATRIX"
     fi
     return "$rc"
 }

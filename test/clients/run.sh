@@ -75,7 +75,7 @@ CONF
     # The folder of the socket is ours alone.
     cat >"$data/pg_hba.conf" <<CONF
 local all all trust
-host all app 127.0.0.1/32 scram-sha-256
+host all app,developer 127.0.0.1/32 scram-sha-256
 CONF
     for _ in 1 2 3 4 5 6 7 8 9; do
         export PGPORT=${PORT:-$((49152 + RANDOM % 16384))}
@@ -120,6 +120,10 @@ make_databases() {
     make_database twin "${twin[@]}" text_eq="enctext('app', 'equality')" text_ord="enctext('app', 'order')" \
         int4_ord="encint4('app', 'order')" uuid_eq="encuuid('app', 'equality')" \
         email_opclass=cellenc.enctext_term_ops
+    # Who works with schema tools may make databases, and keys by naming them.
+    sql -d template1 -c 'CREATE EXTENSION cellenc' \
+        -c "CREATE ROLE developer LOGIN CREATEDB PASSWORD 'developer'" \
+        -c "ALTER ROLE developer SET cellenc.unknown_key = 'create'"
 }
 
 # Number of encrypted columns.  A client's schema tools could change them.
@@ -145,7 +149,8 @@ missing_package() {
     done < <(cat "$dir/clients/$1/packages" 2>/dev/null || true)
 }
 
-# as_client CLIENT LIMIT COMMAND...: in its folder, with an environment of its own.
+# as_client CLIENT LIMIT COMMAND...: in its folder, with an environment of its own;
+# in $database as $role.
 as_client() {
     local client=$1 limit=$2
     shift 2
@@ -154,7 +159,7 @@ as_client() {
         USER="$(id -un)" LOGNAME="$(id -un)" \
         ${npm_config_registry:+npm_config_registry="$npm_config_registry"} \
         ${npm_config_cafile:+npm_config_cafile="$npm_config_cafile"} \
-        PGHOST=127.0.0.1 PGPORT="$PGPORT" PGUSER=app PGPASSWORD=app PGDATABASE="${database:-}" \
+        PGHOST=127.0.0.1 PGPORT="$PGPORT" PGUSER="${role:-app}" PGPASSWORD="${role:-app}" PGDATABASE="${database:-}" \
         timeout -k 10 "$limit" "$@" </dev/null)
 }
 
@@ -166,15 +171,14 @@ build() {
     }
 }
 
-# run_on DATABASE CLIENT: prints and counts its checks; leaves their names in
-# CLIENT.DATABASE.names, and sets good to how many passed.
-run_on() {
-    local database=$1 client=$2 out=$dir/$2.$1 bad plan rc=0 log
+# run_checks CLIENT SCRIPT WHERE: prints and counts its checks; leaves their names in
+# CLIENT.WHERE.names, and sets good to how many passed.
+run_checks() {
+    local client=$1 script=$2 where=$3 out=$dir/$1.$3 bad plan rc=0 log
 
-    sql_app -d "$database" -c 'TRUNCATE person, purchase RESTART IDENTITY'
     log=$(stat -c %s "$dir/server.log")
-    as_client "$client" "$RUN_LIMIT" ./run >"$out.tap" 2>"$out.err" || rc=$?
-    awk -v where="$client $database" -v names="$out.names" '
+    as_client "$client" "$RUN_LIMIT" "./$script" >"$out.tap" 2>"$out.err" || rc=$?
+    awk -v where="$client $where" -v names="$out.names" '
         /^(not )?ok [0-9]+ - / {
             not = /^not / ? "not " : ""
             sub(/^(not )?ok [0-9]+ - /, "")
@@ -189,29 +193,45 @@ run_on() {
     plan=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$out.tap")
     passed=$((passed + good))
     failed=$((failed + bad))
-    check "$client $database: ran all its checks, exit code $rc" \
+    check "$client $where: ran all its checks, exit code $rc" \
         [ "$rc.${plan:-none}" = "0.$((good + bad))" ] || tail -n "$LOG_LINES" "$out.err"
     if [ "$bad" -gt 0 ] || [ "$rc" -ne 0 ]; then
         tail -c +$((log + 1)) "$dir/server.log" | tail -n "$LOG_LINES" | sed 's/^/    server: /'
     fi
 }
 
-# row CLIENT VERSION CHECKS PLAIN TWIN: of the matrix.
+# run_on DATABASE CLIENT: with empty tables.
+run_on() {
+    local database=$1 role=app
+
+    sql_app -d "$database" -c 'TRUNCATE person, purchase RESTART IDENTITY'
+    run_checks "$2" run "$database"
+}
+
+# run_schema CLIENT: its schema tools, in an empty database.
+run_schema() {
+    local database=scratch role=developer
+
+    sql -d postgres -c 'DROP DATABASE IF EXISTS scratch' -c 'CREATE DATABASE scratch OWNER developer'
+    run_checks "$1" schema schema
+}
+
+# row CLIENT VERSION CHECKS PLAIN TWIN SCHEMA: of the matrix.
 row() {
-    [ -z "${MATRIX:-}" ] || printf '| %s | %s | %s | %s | %s |\n' "$@" >>"$MATRIX"
+    [ -z "${MATRIX:-}" ] || printf '| %s | %s | %s | %s | %s | %s |\n' "$@" >>"$MATRIX"
 }
 
 run_client() {
-    local client=$1 package line checks good plain twin
+    local client=$1 package line checks good plain twin schema=
 
     package=$(missing_package "$client")
     if [ -n "$package" ]; then
         echo "skipped: $client, because $package is not here"
-        row "$client" "not here" - - -
+        row "$client" "not here" - - - ""
         return
     fi
     check "$client: built" build "$client" || {
-        row "$client" "not built" - - -
+        row "$client" "not built" - - - ""
         return 0
     }
     run_on plain "$client"
@@ -222,10 +242,14 @@ run_client() {
     check "$client: has checks, the same on both databases" \
         test "$checks" -gt 0 -a -z "$(diff "$dir/$client.plain.names" "$dir/$client.twin.names")" || true
     check "$client: left the columns encrypted" [ "$(encrypted)" = "$columns" ] || true
+    if [ -x "$dir/clients/$client/schema" ]; then
+        run_schema "$client"
+        schema="$good of $(wc -l <"$dir/$client.schema.names")"
+    fi
     # "Name 1.2.3 with more": the version begins at the first digit.
     line=$(as_client "$client" "$RUN_LIMIT" ./version) || line=
     check "$client: told its version" [ -n "$line" ] || line="$client 0"
-    row "${line%% [0-9]*}" "${line#"${line%% [0-9]*} "}" "$checks" "$plain" "$twin"
+    row "${line%% [0-9]*}" "${line#"${line%% [0-9]*} "}" "$checks" "$plain" "$twin" "$schema"
 }
 
 mkdir "$dir/clients" "$dir/home" "$dir/tmp"
@@ -236,7 +260,7 @@ columns=$(encrypted)
 check "columns of database twin are encrypted" [ "$columns" -ge 20 ]
 
 if [ -n "${MATRIX:-}" ]; then
-    printf '| client | version | checks | plain | encrypted |\n|---|---|---|---|---|\n' >"$MATRIX"
+    printf '| client | version | checks | plain | encrypted | schema tools |\n|---|---|---|---|---|---|\n' >"$MATRIX"
 fi
 # A folder without "run" is what several clients share.
 for client in ${CLIENTS:-$(cd "$dir/clients" && ls -d -- */ | tr -d /)}; do
