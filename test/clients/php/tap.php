@@ -17,7 +17,7 @@ final class Tap
             echo "not ok $number - $name\n";
             $text = get_class($error) . ': ' . $error->getMessage() . "\nline ";
             foreach ([['file' => $error->getFile(), 'line' => $error->getLine()], ...$error->getTrace()] as $frame) {
-                if (basename($frame['file'] ?? '') === 'run') {
+                if (in_array(basename($frame['file'] ?? ''), ['run', 'schema'], true)) {
                     $text .= $frame['line'] . ' ';
                 }
             }
