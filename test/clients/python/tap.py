@@ -38,7 +38,7 @@ def report(number, name, error=None):
         print(f"ok {number} - {name}", flush=True)
         return
     print(f"not ok {number} - {name}")
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(("run", "schema"))]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(("run", "schema", "_checks.py"))]
     places = ", ".join(str(frame.lineno) for frame in frames)
     for line in f"{type(error).__name__}: {error}\nlines {places}".splitlines()[:30]:
         print("#", line, flush=True)
