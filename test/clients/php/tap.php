@@ -4,12 +4,14 @@
 final class Tap
 {
     private static int $count = 0;
+    public static string $prefix = '';
     /** @var callable called after a check that failed */
     public static $afterFailure;
 
     public static function check(string $name, callable $body): void
     {
         $number = ++self::$count;
+        $name = self::$prefix . $name;
         try {
             $body();
             echo "ok $number - $name\n";
@@ -17,7 +19,7 @@ final class Tap
             echo "not ok $number - $name\n";
             $text = get_class($error) . ': ' . $error->getMessage() . "\nline ";
             foreach ([['file' => $error->getFile(), 'line' => $error->getLine()], ...$error->getTrace()] as $frame) {
-                if (in_array(basename($frame['file'] ?? ''), ['run', 'schema'], true)) {
+                if (in_array(basename($frame['file'] ?? ''), ['run', 'schema', 'checks.php'], true)) {
                     $text .= $frame['line'] . ' ';
                 }
             }
