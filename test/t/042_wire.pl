@@ -485,4 +485,117 @@ TODO:
 	is($twin->{$_}, $plain->{$_}, $_) foreach names($unlike);
 }
 
+#
+# What is stored keeps encrypted types, by whatever protocol and in whatever
+# command.
+#
+$twin = shown('twin', <<'COMMANDS');
+# stored
+simple CREATE TABLE stored1 AS SELECT s, n, tags FROM t
+prepare a CREATE TABLE stored2 AS SELECT s, tags FROM t
+execute a
+simple SELECT s, tags INTO stored3 FROM t
+prepare b SELECT s INTO stored4 FROM t
+execute b
+simple CREATE TABLE stored5 AS SELECT DISTINCT s FROM t ORDER BY s
+simple CREATE TABLE stored6 AS SELECT s FROM t UNION SELECT s FROM child
+simple CREATE TABLE stored7 AS WITH x AS (SELECT s FROM t) SELECT s, count(*) FROM x GROUP BY s
+simple CREATE TABLE stored8 AS TABLE child WITH NO DATA
+simple CREATE MATERIALIZED VIEW stored9 AS SELECT DISTINCT s, n FROM t
+simple REFRESH MATERIALIZED VIEW stored9
+simple EXPLAIN ANALYZE CREATE TABLE stored10 AS SELECT s FROM t
+prepare c EXPLAIN ANALYZE SELECT s INTO stored11 FROM t
+execute c
+simple BEGIN; CREATE TABLE stored12 AS SELECT s FROM t; SELECT s FROM t; COMMIT
+simple DO 'BEGIN CREATE TABLE stored13 AS SELECT s FROM t; END'
+simple CREATE TABLE stored14 (LIKE t); ALTER TABLE stored14 DROP COLUMN id
+prepare d CREATE TABLE IF NOT EXISTS stored15 AS SELECT s FROM t
+execute d
+simple ALTER TABLE t ADD COLUMN extra integer
+simple DROP TABLE stored15
+execute d
+simple ALTER TABLE t DROP COLUMN extra
+simple CREATE VIEW stored16 AS SELECT s, tags FROM t UNION ALL SELECT s, NULL FROM child
+prepare e CREATE VIEW stored17 AS SELECT DISTINCT s FROM t
+execute e
+simple CREATE TABLE stored18 AS SELECT * FROM rows_by_plpgsql()
+simple CREATE TABLE stored19 (s enctext('pii')); INSERT INTO stored19 SELECT s FROM t
+simple WITH x AS (INSERT INTO stored19 SELECT s FROM t RETURNING s) INSERT INTO stored19 SELECT s FROM x RETURNING s
+simple CREATE FUNCTION stored20() RETURNS SETOF enctext BEGIN ATOMIC SELECT s FROM t; END
+simple CREATE RULE stored21 AS ON INSERT TO parted1 DO ALSO SELECT s FROM t
+COMMANDS
+unlike($twin->{stored}, qr/error (?!42P07)/, 'commands that store have worked');
+sql_is($node, 'postgres', q{
+	SELECT relname, attname, atttypid::regtype
+	FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid
+	WHERE relname LIKE 'stored%' AND attnum > 0 AND NOT attisdropped AND atttypid::regtype::text !~ '^enc'
+	ORDER BY 1, 2},
+	"stored14|w|twin.word\nstored18|id|integer\nstored18|w|twin.word\nstored7|count|bigint\nstored8|id|integer\nstored8|t_id|integer",
+	'columns that are not encrypted');
+sql_is($node, 'postgres', q{
+	SELECT count(*), count(DISTINCT relname)
+	FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid
+	WHERE relname LIKE 'stored%' AND atttypid::regtype::text ~ '^enc'}, '64|19', 'columns that are');
+sql_is($node, 'postgres', q{
+	SELECT count(*) FROM pg_depend JOIN pg_proc ON refclassid = 'pg_proc'::regclass AND refobjid = pg_proc.oid
+	WHERE proname = 'cellenc_wire' AND classid IN ('pg_rewrite'::regclass, 'pg_proc'::regclass)},
+	'0', 'no view, rule or function opens values for a client');
+is( scalar(grep { !/^cellenc:1:/ } map { sealed_values($node, 'postgres', "SELECT s FROM twin.stored$_") } (1 .. 7, 9 .. 13, 15, 19)),
+	0, 'values are sealed');
+
+# What EXECUTE of an opened statement returns is plaintext.
+$twin = shown('twin', <<'COMMANDS');
+# refused
+simple PREPARE a AS SELECT s FROM t
+simple CREATE TABLE refused AS EXECUTE a
+prepare b CREATE TABLE refused AS EXECUTE a
+execute b
+simple EXPLAIN ANALYZE CREATE TABLE refused AS EXECUTE a
+COMMANDS
+is(scalar(() = $twin->{refused} =~ /^  error 0A000$/mg), 4, 'plaintext is not stored');
+sql_is($node, 'postgres', q{SELECT to_regclass('twin.refused') IS NULL}, 't', 'nothing was stored');
+
+#
+# Domains: clients see the base type, where for a plain domain they see it in
+# results alone.
+#
+$twin = shown('twin', <<'COMMANDS');
+# domains
+prepare a INSERT INTO t (id, w) VALUES ($1, $2) RETURNING w
+describe a
+prepare b SELECT ARRAY[w] FROM t WHERE w = $1
+describe b
+COMMANDS
+is( $twin->{domains} =~ s/^(?:#|prepare|describe).*\n//mgr, <<'SHOWN', 'domains over encrypted types');
+  $1: integer
+  $2: text
+  w: text t.w size -1 mod -1 format 0
+  $1: text
+  array: text[] - size -1 mod -1 format 0
+SHOWN
+
+#
+# A client does not notice that a column is encrypted while it holds prepared
+# statements.
+#
+$node->safe_psql('postgres', q{
+	CREATE TABLE converted (id integer PRIMARY KEY, s text, n integer);
+	INSERT INTO converted VALUES (1, 'one', 1), (2, 'two', 2)});
+
+my $use = "describe a\nexecute a\tone\t1\ndescribe b\nexecute b\tthree\n";
+my (undef, $before, $after) = split /^other .*\n/m, shown('public', <<"COMMANDS")->{converted};
+# converted
+prepare a SELECT id, s, n FROM converted WHERE s = \$1 AND n = \$2
+prepare b INSERT INTO converted SELECT max(id) + 1, \$1, 3 FROM converted RETURNING s, n
+other ANALYZE converted
+${use}other ALTER TABLE converted ALTER s TYPE enctext('pii'), ALTER n TYPE encint4('pii')
+${use}
+COMMANDS
+like($before, qr/^  id: integer .*\n  s: text .*\n  n: integer .*\n  1\|one\|1\n/m, 'a row is found');
+is($after, "$before\n", 'the same after encryption');
+sql_is($node, 'postgres', q{
+	SELECT count(*), count(DISTINCT s), string_agg(DISTINCT pg_typeof(s)::text, ','),
+		string_agg(DISTINCT pg_typeof(n)::text, ',') FROM converted},
+	'6|3|enctext|encint4', 'what is in the table');
+
 done_testing();
