@@ -41,6 +41,12 @@ my $tables = <<'SQL';
 	INSERT INTO t VALUES (3, 'Bob', 'cid', 2);
 	INSERT INTO child VALUES (1, 1, 'Ada''s', 1), (2, 2, 'Bob''s', 2), (3, 2, 'x', 2);
 	INSERT INTO parted VALUES (1, 'one');
+	CREATE TABLE rekeyed (id integer, s TYPE(text));
+	INSERT INTO rekeyed VALUES (1, 'one');
+	CREATE FUNCTION rekey() RETURNS text LANGUAGE sql AS $$
+		SELECT 'ALTER TABLE rekeyed ALTER s TYPE ' || format_type(atttypid, -1) ||
+			CASE WHEN atttypid <> 'text'::regtype THEN '(''second'')' ELSE '' END
+		FROM pg_attribute WHERE attrelid = 'rekeyed'::regclass AND attname = 's' $$;
 	CREATE VIEW v AS SELECT id, s, n, upper(s) AS loud FROM t;
 	CREATE FUNCTION by_sql(x integer) RETURNS t.s%TYPE LANGUAGE sql AS 'SELECT s FROM t WHERE id = x';
 	CREATE FUNCTION rows_by_sql() RETURNS SETOF t LANGUAGE sql AS 'SELECT * FROM t ORDER BY id';
@@ -95,7 +101,13 @@ run SELECT count(s), min(s), max(n), sum(n), avg(n), sum(m), min(d), max(ts), bo
 run SELECT DISTINCT s FROM t ORDER BY s
 run SELECT DISTINCT s, n, b FROM t ORDER BY n DESC, s, b
 run SELECT DISTINCT tags FROM t ORDER BY tags
+run SELECT DISTINCT unnest(tags) AS x FROM t ORDER BY x
+run SELECT DISTINCT s, count(*) FROM t GROUP BY s, n ORDER BY s
+run SELECT DISTINCT s, rank() OVER (ORDER BY n) FROM t ORDER BY 2, 1
+run SELECT DISTINCT s, (SELECT count(*) FROM child WHERE child.n = t.n) FROM t ORDER BY 1 LIMIT (SELECT 2)
+run SELECT DISTINCT s AS x, s AS y, id FROM t ORDER BY y DESC, x, id OFFSET 1
 # DISTINCT ON
+run SELECT DISTINCT ON (s, b) n FROM t ORDER BY s
 run SELECT DISTINCT ON (n) n, s, id FROM t ORDER BY n, id DESC
 run SELECT DISTINCT ON (n) s FROM t ORDER BY n, id
 # ORDER BY
@@ -109,6 +121,13 @@ run SELECT s, count(*) FROM t GROUP BY s ORDER BY s
 run SELECT n, max(s) FROM t GROUP BY n HAVING count(*) > 1
 run SELECT s, n, count(*) FROM t GROUP BY GROUPING SETS ((s), (n), ()) ORDER BY 1, 2, 3
 run SELECT t.*, count(*) FROM t GROUP BY id ORDER BY id
+run SELECT s AS x, upper(s), s || 'x' FROM t GROUP BY s ORDER BY x DESC
+run SELECT s, s, n FROM t GROUP BY 1, 3 ORDER BY 1, 2, 3
+run SELECT n % 2, array_agg(s ORDER BY s, id), count(DISTINCT s) FROM t GROUP BY 1 ORDER BY 1
+# collations
+run SELECT s COLLATE "C" FROM t ORDER BY 1
+run SELECT s COLLATE "C" AS x, min(o COLLATE "C") FROM t GROUP BY s COLLATE "C" ORDER BY x
+run SELECT DISTINCT s COLLATE "C" FROM t WHERE s COLLATE "C" > 'A' ORDER BY 1
 # window functions
 run SELECT s, rank() OVER (PARTITION BY n ORDER BY s), lag(s) OVER w, first_value(n) OVER w FROM t WINDOW w AS (ORDER BY id) ORDER BY id
 # set operations
@@ -170,12 +189,19 @@ run SELECT by_plpgsql(1), length(by_plpgsql(1)), tags_by_plpgsql(1)
 run SELECT * FROM rows_by_plpgsql()
 run SELECT * FROM out_by_plpgsql()
 run SELECT (out_by_plpgsql()).*
+# functions that return sets
+run SELECT id, unnest(tags), unnest(nums) FROM t ORDER BY id
+run SELECT x, i FROM t, unnest(tags) WITH ORDINALITY AS y (x, i) WHERE id = 1 ORDER BY i
+run SELECT x.* FROM t, jsonb_to_record(j) AS x (a integer[]) WHERE id = 1
+run SELECT * FROM ROWS FROM (by_sql(1), generate_series(1, 2)) AS x (s, i)
 # locks, TABLESAMPLE, ONLY
 run SELECT s FROM t WHERE id = 1 FOR UPDATE
 run SELECT s FROM ONLY t TABLESAMPLE BERNOULLI (100) WHERE id = 1
 run TABLE child
 # EXPLAIN
 run EXPLAIN (COSTS OFF) SELECT s, n FROM t
+# EXPLAIN of what returns rows
+run EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) UPDATE child SET s = s RETURNING s
 # simple query
 simple SELECT s, n, tags FROM t ORDER BY id
 simple SELECT s FROM t WHERE id = 1; SELECT n FROM t WHERE id = 1; SELECT DISTINCT s FROM t ORDER BY s
@@ -333,6 +359,23 @@ simple EXPLAIN (COSTS OFF) EXECUTE c
 # COPY of a query by the extended protocol
 prepare a COPY (SELECT s, tags FROM t ORDER BY id) TO STDOUT (FORMAT binary)
 execute a
+# PREPARE and EXECUTE in one message
+simple PREPARE a AS SELECT s FROM t WHERE s = $1; EXECUTE a ('Ada'); DEALLOCATE a
+simple DECLARE c CURSOR WITH HOLD FOR SELECT s FROM t ORDER BY id; FETCH 1 FROM c; CLOSE c
+# a prepared set operation, with columns added between
+prepare a SELECT s FROM t WHERE s = $1 UNION SELECT s FROM child WHERE n = $2 ORDER BY 1
+execute a	Ada	2
+other ALTER TABLE child ADD COLUMN extra integer
+describe a
+execute a	Ada	2
+other ALTER TABLE child DROP COLUMN extra
+execute a	Ada	2
+# a prepared statement, after its column has got another key
+prepare a SELECT id, s FROM rekeyed WHERE s = $1 ORDER BY id
+execute a	one
+other DO 'BEGIN EXECUTE rekey(); END'
+describe a
+execute a	one
 # PREPARE by the extended protocol
 prepare p PREPARE a AS SELECT s, n FROM t WHERE s = $1
 execute p
@@ -448,7 +491,7 @@ sub names
 	return $_[0] =~ /^# (.*)/mg;
 }
 
-$node->safe_psql('postgres', q{SELECT cellenc_create_key('pii')});
+$node->safe_psql('postgres', q{SELECT cellenc_create_key('pii'), cellenc_create_key('second')});
 foreach my $schema (qw(plain twin))
 {
 	$node->safe_psql('postgres',
@@ -472,8 +515,8 @@ is_deeply(
 	\@same,
 	[
 		'text expressions', 'dates and times in expressions', 'other types in expressions',
-		'a comparison, IS NULL, IN, BETWEEN', 'MERGE', 'EXPLAIN', 'parameters of timestamptz',
-		'COPY of a table', 'errors'
+		'a comparison, IS NULL, IN, BETWEEN', 'MERGE', 'EXPLAIN', 'EXPLAIN of what returns rows',
+		'parameters of timestamptz', 'COPY of a table', 'errors'
 	],
 	'what wire_types makes no difference to');
 
@@ -525,6 +568,7 @@ simple CREATE FUNCTION stored20() RETURNS SETOF enctext BEGIN ATOMIC SELECT s FR
 simple CREATE RULE stored21 AS ON INSERT TO parted1 DO ALSO SELECT s FROM t
 COMMANDS
 unlike($twin->{stored}, qr/error (?!42P07)/, 'commands that store have worked');
+sql_is($node, 'postgres', q{SELECT cellenc_key_name(s) FROM twin.rekeyed}, 'second', 'the other key');
 sql_is($node, 'postgres', q{
 	SELECT relname, attname, atttypid::regtype
 	FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid
