@@ -55,11 +55,11 @@ ALTER FOREIGN TABLE guard_foreign ADD COLUMN w encuuid;
 DO $$ BEGIN CREATE TABLE guard_bad (v enctext); END $$;
 CREATE SCHEMA guard_schema CREATE TABLE bad (v enctext);
 -- ranges over encrypted types
-CREATE TYPE guard_range AS RANGE (SUBTYPE = encint4, SUBTYPE_OPCLASS = cellenc.encint4_ops);
-CREATE TABLE guard_bad (r guard_range);
+CREATE TYPE guard_bad AS RANGE (SUBTYPE = encint4, SUBTYPE_OPCLASS = cellenc.encint4_ops);
 \echo :LAST_ERROR_SQLSTATE
-CREATE TABLE guard_bad (r guard_range[]);
-CREATE DOMAIN guard_bad AS guard_range;
+CREATE DOMAIN guard_number AS encint4('guard');
+CREATE TYPE guard_bad AS RANGE (SUBTYPE = guard_number, SUBTYPE_OPCLASS = cellenc.encint4_ops);
+CREATE TYPE guard_bad AS RANGE (SUBTYPE = guard_type);
 SELECT count(*) FROM pg_class WHERE relname = 'guard_bad';
 SELECT count(*) FROM pg_type WHERE typname = 'guard_bad';
 
@@ -97,7 +97,7 @@ SET client_min_messages = warning;
 DROP VIEW IF EXISTS guard_view CASCADE;
 DROP TABLE guard, guard_part, guard_of, guard_like, guard_plain, guard_as CASCADE;
 DROP FUNCTION guard_function;
-DROP TYPE guard_type, guard_range;
+DROP TYPE guard_type, guard_number;
 DROP FOREIGN DATA WRAPPER guard_fdw CASCADE;
 
 -- types without a term

@@ -22,6 +22,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
@@ -36,7 +37,7 @@ enum
 };
 
 void
-cellenc_event_record(const char *action, const char *key, int32 version, const char *detail)
+cellenc_event_note(const char *action, const char *key, int32 version, const char *detail)
 {
 	Datum		values[EVENT_NATTS] = {0};
 	bool		nulls[EVENT_NATTS] = {false};
@@ -61,7 +62,6 @@ cellenc_event_record(const char *action, const char *key, int32 version, const c
 	rel = table_open(cellenc_keycatalog_table(CELLENC_TABLE_EVENT, false), RowExclusiveLock);
 	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), values, nulls));
 	table_close(rel, NoLock);
-	CommandCounterIncrement();
 
 	ereport(LOG,
 			(errmsg("key event: %s, key \"%s\", version %d, role \"%s\"",
@@ -70,12 +70,45 @@ cellenc_event_record(const char *action, const char *key, int32 version, const c
 			 errhidestmt(true)));
 }
 
+void
+cellenc_event_record(const char *action, const char *key, int32 version, const char *detail)
+{
+	cellenc_event_note(action, key, version, detail);
+	CommandCounterIncrement();
+}
+
+static bool
+is_event(HeapTuple tuple, TupleDesc desc, const char *action, const char *key)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, EVENT_ACTION, desc, &isnull);
+
+	if (isnull || strcmp(TextDatumGetCString(value), action) != 0)
+		return false;
+	value = heap_getattr(tuple, EVENT_KEY, desc, &isnull);
+	return key ? !isnull && strcmp(TextDatumGetCString(value), key) == 0 : isnull;
+}
+
+bool
+cellenc_event_any(const char *action, const char *key)
+{
+	Relation	rel = table_open(cellenc_keycatalog_table(CELLENC_TABLE_EVENT, false), AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, SnapshotSelf, 0, NULL);
+	HeapTuple	tuple;
+	bool		found = false;
+
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+		found = is_event(tuple, RelationGetDescr(rel), action, key);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
 bool
 cellenc_event_exists(TimestampTz at, const char *action, const char *key)
 {
 	Relation	rel = table_open(cellenc_keycatalog_table(CELLENC_TABLE_EVENT, false), AccessShareLock);
 	Oid			index = get_relname_relid("event_at_idx", RelationGetNamespace(rel));
-	TupleDesc	desc = RelationGetDescr(rel);
 	ScanKeyData skey;
 	SysScanDesc scan;
 	HeapTuple	tuple;
@@ -84,15 +117,7 @@ cellenc_event_exists(TimestampTz at, const char *action, const char *key)
 	ScanKeyInit(&skey, EVENT_AT, BTEqualStrategyNumber, F_TIMESTAMPTZ_EQ, TimestampTzGetDatum(at));
 	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, &skey);
 	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		bool		isnull;
-		Datum		value = heap_getattr(tuple, EVENT_ACTION, desc, &isnull);
-
-		if (isnull || strcmp(TextDatumGetCString(value), action) != 0)
-			continue;
-		value = heap_getattr(tuple, EVENT_KEY, desc, &isnull);
-		found = key ? !isnull && strcmp(TextDatumGetCString(value), key) == 0 : isnull;
-	}
+		found = is_event(tuple, RelationGetDescr(rel), action, key);
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return found;

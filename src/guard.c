@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * guard.c
- *	  Refuses schema objects that would hold values without a key.
+ *	  Refuses schema objects that would hold values without a key, and changes
+ *	  that would take encrypted columns away unnoticed.
  *
  * The object access hook sees every way in which a column comes to be: tables,
  * partitions, CREATE TABLE AS, materialized views, composite types, domains,
@@ -15,13 +16,17 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/objectaccess.h"
+#include "catalog/pg_attrdef.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_range.h"
+#include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "parser/parse_func.h"
@@ -32,8 +37,11 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
+#include "event.h"
 #include "guard.h"
 #include "guard_index.h"
+#include "guc.h"
+#include "keycatalog.h"
 #include "twin.h"
 #include "walk.h"
 
@@ -48,6 +56,20 @@ refuse_without_key(const char *what, const char *name, Oid twin)
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("%s \"%s\" of encrypted type %s has no key", what, name, format_type_be(twin)),
 			 errhint("Write the name of a key after the type, as in %s('KEY').", format_type_be(twin))));
+}
+
+/*
+ * From now on, somebody may keep values under this key, in a backup at least:
+ * DROP EXTENSION asks.  Keys that restores bring later come with their events.
+ */
+static void
+note_use(const char *what, const char *name, int32 typmod)
+{
+	CellencKeyRow row;
+
+	if (cellenc_keycatalog_key_by_hash(CELLENC_TYPMOD_HASH(typmod), &row) &&
+		!cellenc_event_any(CELLENC_EVENT_USE, row.name))
+		cellenc_event_note(CELLENC_EVENT_USE, row.name, 0, psprintf("%s \"%s\"", what, name));
 }
 
 /*
@@ -66,6 +88,7 @@ check_type(const char *what, const char *name, Oid type, int32 typmod)
 	{
 		if (typmod < 0)
 			refuse_without_key(what, name, type);
+		note_use(what, name, typmod);
 		if (CELLENC_TYPMOD_SEARCH(typmod) == CELLENC_SEARCH_EQUALITY &&
 			cellenc_twin_require(type)->term_class == NULL)
 			ereport(ERROR,
@@ -85,42 +108,71 @@ check_type(const char *what, const char *name, Oid type, int32 typmod)
 				 errhint("Store the bounds in two columns of encrypted types.")));
 }
 
-static char
-relation_kind(Oid relid)
+HeapTuple
+cellenc_guard_read(Oid catalog, Oid index, AttrNumber oidattr, Oid oid)
 {
-	Relation	rel = table_open(RelationRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	char		kind = '\0';
-
-	ScanKeyInit(&key, Anum_pg_class_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
-	scan = systable_beginscan(rel, ClassOidIndexId, true, SnapshotSelf, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		kind = ((Form_pg_class) GETSTRUCT(tuple))->relkind;
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return kind;
-}
-
-/* A copy of a type's row as this command left it; NULL where there is none. */
-static HeapTuple
-read_type(Oid type)
-{
-	Relation	rel = table_open(TypeRelationId, AccessShareLock);
+	Relation	rel = table_open(catalog, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	ScanKeyInit(&key, Anum_pg_type_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(type));
-	scan = systable_beginscan(rel, TypeOidIndexId, true, SnapshotSelf, 1, &key);
+	ScanKeyInit(&key, oidattr, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(oid));
+	scan = systable_beginscan(rel, index, true, SnapshotSelf, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 		tuple = heap_copytuple(tuple);
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return tuple;
+}
+
+HeapTuple
+cellenc_guard_read_attribute(Oid relid, AttrNumber attnum)
+{
+	Relation	rel = table_open(AttributeRelationId, AccessShareLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&keys[0], Anum_pg_attribute_attrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relid));
+	ScanKeyInit(&keys[1], Anum_pg_attribute_attnum, BTEqualStrategyNumber, F_INT2EQ,
+				Int16GetDatum(attnum));
+	scan = systable_beginscan(rel, AttributeRelidNumIndexId, true, SnapshotSelf, 2, keys);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		tuple = heap_copytuple(tuple);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return tuple;
+}
+
+/* Has the relation columns whose values are stored, or are parts of what is? */
+static bool
+stores_columns(Oid relid)
+{
+	HeapTuple	tuple = cellenc_guard_read(RelationRelationId, ClassOidIndexId,
+										   Anum_pg_class_oid, relid);
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	switch (((Form_pg_class) GETSTRUCT(tuple))->relkind)
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+		case RELKIND_MATVIEW:
+		case RELKIND_FOREIGN_TABLE:
+		case RELKIND_COMPOSITE_TYPE:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static HeapTuple
+read_type(Oid type)
+{
+	return cellenc_guard_read(TypeRelationId, TypeOidIndexId, Anum_pg_type_oid, type);
 }
 
 /*
@@ -157,24 +209,6 @@ set_analyze(Oid type)
 	}
 }
 
-/* attnum 0: all columns. */
-static void
-check_columns(Oid relid, AttrNumber attnum)
-{
-	switch (relation_kind(relid))
-	{
-		case RELKIND_RELATION:
-		case RELKIND_PARTITIONED_TABLE:
-		case RELKIND_MATVIEW:
-		case RELKIND_FOREIGN_TABLE:
-		case RELKIND_COMPOSITE_TYPE:
-			break;
-		default:
-			return;
-	}
-	check_attributes(relid, attnum);
-}
-
 static void
 check_attributes(Oid relid, AttrNumber attnum)
 {
@@ -205,6 +239,56 @@ check_attributes(Oid relid, AttrNumber attnum)
 	table_close(rel, AccessShareLock);
 }
 
+/* Refuse a change of a column from an encrypted type to one that is not. */
+static void
+check_type_change(Oid relid, AttrNumber attnum)
+{
+	Oid			old_type = get_atttype(relid, attnum);	/* still the old row */
+	HeapTuple	tuple;
+	Form_pg_attribute att;
+
+	if (cellenc_guc_allow_decrypt_column || old_type < FirstNormalObjectId)
+		return;
+	tuple = cellenc_guard_read_attribute(relid, attnum);
+	if (!HeapTupleIsValid(tuple))
+		return;
+	att = (Form_pg_attribute) GETSTRUCT(tuple);
+	if (att->atttypid == old_type ||
+		cellenc_walk_contains(att->atttypid) || !cellenc_walk_contains(old_type))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("cannot change column \"%s\" from encrypted type %s to %s",
+					NameStr(att->attname), format_type_be(old_type), format_type_be(att->atttypid)),
+			 errdetail("Its values would be stored in plain text."),
+			 errhint("If that is what you want, use cellenc_decrypt_column, or SET cellenc.allow_decrypt_column = on as a superuser first.")));
+}
+
+/*
+ * The array type of a range comes after the range's own row; that of an
+ * encrypted subtype is refused.
+ */
+static void
+check_range(Oid range)
+{
+	HeapTuple	tuple = cellenc_guard_read(RangeRelationId, RangeTypidIndexId,
+										   Anum_pg_range_rngtypid, range);
+	Oid			subtype;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	subtype = ((Form_pg_range) GETSTRUCT(tuple))->rngsubtype;
+	if (!cellenc_walk_contains(subtype))
+		return;
+	tuple = read_type(range);
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("range type \"%s\" cannot have encrypted subtype %s",
+					HeapTupleIsValid(tuple) ? NameStr(((Form_pg_type) GETSTRUCT(tuple))->typname) : "",
+					format_type_be(subtype)),
+			 errhint("Store the bounds in two columns of encrypted types.")));
+}
+
 static void
 check_new_type(Oid type)
 {
@@ -217,6 +301,46 @@ check_new_type(Oid type)
 
 	if (form->typtype == TYPTYPE_DOMAIN)
 		check_type("domain", NameStr(form->typname), form->typbasetype, form->typtypmod);
+	else if (OidIsValid(form->typelem))
+		check_range(form->typelem);
+}
+
+static void
+created(Oid classId, Oid objectId, int subId)
+{
+	switch (classId)
+	{
+		case RelationRelationId:
+			if (stores_columns(objectId))
+			{
+				check_attributes(objectId, subId);
+				if (subId != 0 && !IsBinaryUpgrade)
+					cellenc_guard_check_added(objectId, subId);
+			}
+			break;
+		case TypeRelationId:
+			if (!IsBinaryUpgrade)
+				check_new_type(objectId);
+			break;
+		case AttrDefaultRelationId:
+			if (!IsBinaryUpgrade)
+				cellenc_guard_check_default(objectId, subId);
+			break;
+		case StatisticExtRelationId:
+			if (!IsBinaryUpgrade)
+				cellenc_guard_check_statistics(objectId);
+			break;
+	}
+}
+
+static void
+altered(Oid classId, Oid objectId, int subId)
+{
+	if (classId != RelationRelationId || subId == 0 || !stores_columns(objectId))
+		return;
+	if (!IsBinaryUpgrade)
+		check_type_change(objectId, subId);
+	check_attributes(objectId, subId);
 }
 
 static void
@@ -225,15 +349,16 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId, voi
 	if (prev_object_access_hook)
 		prev_object_access_hook(access, classId, objectId, subId, arg);
 
-	if ((access != OAT_POST_CREATE && access != OAT_POST_ALTER) || !IsTransactionState())
+	if (!IsTransactionState())
 		return;
-
-	if (classId == RelationRelationId)
+	if (classId == RelationRelationId && (access == OAT_POST_CREATE || access == OAT_POST_ALTER))
 		cellenc_guard_index_access(access, objectId, subId);
-	if (classId == RelationRelationId && (access == OAT_POST_CREATE || subId != 0))
-		check_columns(objectId, subId);
-	else if (classId == TypeRelationId && access == OAT_POST_CREATE && !IsBinaryUpgrade)
-		check_new_type(objectId);
+	if (access == OAT_POST_CREATE)
+		created(classId, objectId, subId);
+	else if (access == OAT_POST_ALTER)
+		altered(classId, objectId, subId);
+	else if (access == OAT_DROP && !IsBinaryUpgrade)
+		cellenc_guard_check_drop(classId, objectId, subId);
 }
 
 void
@@ -242,4 +367,5 @@ cellenc_guard_init(void)
 	prev_object_access_hook = object_access_hook;
 	object_access_hook = object_access;
 	cellenc_guard_index_init();
+	cellenc_guard_drop_init();
 }

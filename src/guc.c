@@ -21,6 +21,7 @@ char	   *cellenc_guc_default_master_key = NULL;
 bool		cellenc_guc_master_key_prefetch = true;
 int			cellenc_guc_job_workers = 2;
 int			cellenc_guc_unknown_key = CELLENC_UNKNOWN_KEY_ERROR;
+bool		cellenc_guc_allow_decrypt_column = false;
 int			cellenc_guc_output = CELLENC_TEXT_PLAIN;
 int			cellenc_guc_input = CELLENC_TEXT_PLAIN;
 bool		cellenc_guc_wire_types = true;
@@ -124,6 +125,13 @@ cellenc_guc_init(void)
 							 NULL,
 							 &cellenc_guc_unknown_key,
 							 CELLENC_UNKNOWN_KEY_ERROR, unknown_key_options,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+	DefineCustomBoolVariable("cellenc.allow_decrypt_column",
+							 "Allows statements that replace an encrypted column by one that is not.",
+							 NULL,
+							 &cellenc_guc_allow_decrypt_column,
+							 false,
 							 PGC_SUSET, 0,
 							 NULL, NULL, NULL);
 	DefineCustomEnumVariable("cellenc.output",

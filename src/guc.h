@@ -28,6 +28,7 @@ extern char *cellenc_guc_default_master_key;
 extern bool cellenc_guc_master_key_prefetch;
 extern int	cellenc_guc_job_workers;
 extern int	cellenc_guc_unknown_key;
+extern bool cellenc_guc_allow_decrypt_column;
 extern int	cellenc_guc_output;
 extern int	cellenc_guc_input;
 extern bool cellenc_guc_wire_types;
