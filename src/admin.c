@@ -397,6 +397,29 @@ change_grants(FunctionCallInfo fcinfo, bool grant)
 	PG_RETURN_VOID();
 }
 
+void
+cellenc_admin_create_unknown_key(const char *name)
+{
+	CellencKeyRow key;
+	const char *role = GetUserNameFromId(GetUserId(), false);
+	const int	privileges[] = {CELLENC_PRIV_ENCRYPT, CELLENC_PRIV_DECRYPT};
+
+	cellenc_admin_create_key(name, NULL);
+	if (superuser() || !cellenc_keycatalog_key_by_name(name, &key))
+		return;
+	for (int i = 0; i < (int) lengthof(privileges); i++)
+	{
+		CellencGrantRow row;
+
+		memset(&row, 0, sizeof(row));
+		strlcpy(row.role, role, sizeof(row.role));
+		row.privilege = privileges[i];
+		if (cellenc_keycatalog_insert_grant(&key.id, &row))
+			cellenc_event_record("grant", name, 0,
+								 psprintf("%s to role \"%s\"", cellenc_keycatalog_privilege_name(row.privilege), role));
+	}
+}
+
 Datum
 cellenc_grant_key(PG_FUNCTION_ARGS)
 {

@@ -94,7 +94,7 @@ meet_unknown_key(const char *name)
 		case CELLENC_UNKNOWN_KEY_ALLOW:
 			return;
 		case CELLENC_UNKNOWN_KEY_CREATE:
-			cellenc_admin_create_key(name, NULL);
+			cellenc_admin_create_unknown_key(name);
 			return;
 		case CELLENC_UNKNOWN_KEY_ERROR:
 			if (!check_function_bodies)
