@@ -2,7 +2,7 @@
  *
  * guard_expr.c
  *	  The guard's rules on expressions: nothing made of a value is stored in
- *	  plain, and no constant is stored under a column's key.
+ *	  plain, and no value is stored in two rows under one nonce.
  *
  * PostgreSQL refuses most of it, because no function that opens a value is
  * IMMUTABLE.  But comparison and hash functions of arrays are, whatever the
@@ -19,8 +19,10 @@
 #include "catalog/indexing.h"
 #include "catalog/pg_attrdef.h"
 #include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_statistic_ext.h"
 #include "nodes/nodeFuncs.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -92,22 +94,55 @@ check_generated(const char *column, Oid type, Node *expr)
 			 errhint("Use an encrypted type for the column, or compute the expression in a view.")));
 }
 
+/* Was the column there when the statement began? */
+static bool
+existed(Oid relid, AttrNumber attno)
+{
+	Relation	rel = table_open(AttributeRelationId, AccessShareLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	bool		found;
+
+	ScanKeyInit(&keys[0], Anum_pg_attribute_attrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relid));
+	ScanKeyInit(&keys[1], Anum_pg_attribute_attnum, BTEqualStrategyNumber, F_INT2EQ,
+				Int16GetDatum(attno));
+	scan = systable_beginscan(rel, AttributeRelidNumIndexId, true,
+							  ActiveSnapshotSet() ? GetActiveSnapshot() : NULL, 2, keys);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/* Are there rows that this default of a new column will be put into? */
+static bool
+fills_rows(Oid relid, AttrNumber attno)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	bool		result = RELKIND_HAS_STORAGE(rel->rd_rel->relkind) &&
+	RelationGetNumberOfBlocks(rel) > 0;
+
+	table_close(rel, AccessShareLock);
+	return result && !existed(relid, attno);
+}
+
 /*
- * A constant under the column's key would be the same bytes in every row, and
- * under the version of the day for ever.
+ * The planner seals such a constant afresh for every row, but ALTER TABLE
+ * does without it.
  */
 static void
-check_constants(const char *column, Node *expr)
+check_constants(Oid relid, AttrNumber attno, const char *column, Node *expr)
 {
 	Oid			type = InvalidOid;
 
-	if (!find_sealed_constant(expr, &type))
+	if (!find_sealed_constant(expr, &type) || !fills_rows(relid, attno))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("default of column \"%s\" has a literal of type %s, which holds encrypted values",
+			 errmsg("cannot add column \"%s\" with a literal of type %s as default",
 					column, format_type_be(type)),
-			 errdetail("Every row would store the same encrypted bytes, under today's version of the key."),
+			 errdetail("All rows would have the same encrypted bytes."),
 			 errhint("Write it as a row, as in ROW(...)::%s.", format_type_be(type))));
 }
 
@@ -151,7 +186,7 @@ cellenc_guard_check_default(Oid relid, AttrNumber attno)
 	att = (Form_pg_attribute) GETSTRUCT(tuple);
 	if (att->attgenerated == ATTRIBUTE_GENERATED_STORED)
 		check_generated(NameStr(att->attname), att->atttypid, expr);
-	check_constants(NameStr(att->attname), expr);
+	check_constants(relid, attno, NameStr(att->attname), expr);
 	ReleaseSysCache(tuple);
 }
 
