@@ -25,6 +25,9 @@ $node->safe_psql(
 	CREATE ROLE reader LOGIN;
 	CREATE ROLE stranger LOGIN;
 	CREATE ROLE neighbour LOGIN;
+	CREATE ROLE sealer LOGIN;
+	CREATE ROLE clerk LOGIN;
+	SELECT cellenc_grant_key('pii', 'sealer', 'encrypt'), cellenc_grant_key('pii', 'clerk');
 	SELECT cellenc_grant_key('pii', 'reader', 'decrypt'), cellenc_grant_key('own', 'neighbour');
 
 	CREATE TABLE t (id integer, n integer, e enctext('pii', 'equality'), o encint4('pii', 'order'),
@@ -35,12 +38,23 @@ $node->safe_psql(
 	CREATE INDEX ON t (o);
 	CREATE INDEX ON t (o) INCLUDE (id);
 	CREATE INDEX ON t (n, o);
+	CREATE UNIQUE INDEX ON t (e cellenc.enctext_term_ops) INCLUDE (id);
+	CREATE INDEX ON t (n, e cellenc.enctext_term_ops);
 	CREATE TABLE parted (id integer, e enctext('pii', 'equality')) PARTITION BY HASH (e);
 	CREATE TABLE parted0 PARTITION OF parted FOR VALUES WITH (MODULUS 2, REMAINDER 0);
 	CREATE TABLE parted1 PARTITION OF parted FOR VALUES WITH (MODULUS 2, REMAINDER 1);
 	INSERT INTO parted SELECT id, e FROM t;
 	CREATE INDEX ON parted USING hash (e);
 	CREATE VIEW v AS SELECT id, e, o FROM t;
+
+	CREATE TABLE once (id integer, e enctext('pii', 'equality'));
+	CREATE UNIQUE INDEX ON once (e cellenc.enctext_term_ops);
+	CREATE TABLE first (id integer, e enctext('pii', 'order') UNIQUE);
+	CREATE TABLE excluded (id integer, e enctext('pii', 'equality'), EXCLUDE USING hash (e WITH OPERATOR(cellenc.=)));
+	INSERT INTO once SELECT id, e FROM t;
+	INSERT INTO first SELECT id, e FROM t;
+	INSERT INTO excluded SELECT id, e FROM t;
+	GRANT SELECT, INSERT, UPDATE ON once, first, excluded TO PUBLIC;
 	CREATE TABLE empty (LIKE t INCLUDING INDEXES);
 	ANALYZE;
 	GRANT SELECT ON t, parted, empty TO PUBLIC;
@@ -57,22 +71,13 @@ $node->safe_psql(
 		FOR r IN EXECUTE sql LOOP
 			result := result || E'\n' || r::text;
 		END LOOP;
-		RETURN result;
+		RAISE EXCEPTION USING ERRCODE = 'OK000', MESSAGE = result;	-- undoes it
 	EXCEPTION
+		WHEN SQLSTATE 'OK000' THEN RETURN SQLERRM;
 		WHEN OTHERS THEN RETURN SQLSTATE || ' ' || SQLERRM;
 	END
 	$$;
 });
-
-# The class by terms, where there is one
-if ($node->safe_psql('postgres', "SELECT count(*) FROM pg_opclass WHERE opcname = 'enctext_term_ops'"))
-{
-	$node->safe_psql(
-		'postgres', q{
-		CREATE UNIQUE INDEX ON t (e cellenc.enctext_term_ops) INCLUDE (id);
-		CREATE INDEX ON t (n, e cellenc.enctext_term_ops);
-	});
-}
 
 # Guesses in tables of their own: every role's, and the neighbour's encrypted.
 foreach my $set ([ 'hit', 1500 ], [ 'miss', 2500 ])
@@ -223,6 +228,36 @@ foreach my $plan (sort keys %plans)
 	my @alike = grep { $hit[$_] eq $miss[$_] || $hit[$_] =~ /^[0-9A-Z]{5} / } 0 .. $#statements;
 
 	is(join("\n", map { "$statements[$_]\n$hit[$_]" } @alike), '', 'the reader gets answers');
+}
+
+#
+# Whoever may only encrypt cannot find out what is there by writing it again;
+# whoever may do both can
+#
+my @writes = map { "WITH w AS ($_ RETURNING *) SELECT count(*) FROM w" } (
+	(   map {
+			my $table = $_;
+			(   "INSERT INTO $table VALUES (1, 'GUESS')",
+				"INSERT INTO $table VALUES (1, 'GUESS') ON CONFLICT DO NOTHING",
+				"INSERT INTO $table SELECT 1, g FROM guesses.SET_one",
+				"UPDATE $table SET e = 'GUESS' WHERE id = 1600");
+		} ('once', 'first', 'excluded')),
+	"INSERT INTO once VALUES (1, 'GUESS') ON CONFLICT (e cellenc.enctext_term_ops) DO UPDATE SET id = once.id WHERE false",
+	"INSERT INTO first VALUES (1, 'GUESS') ON CONFLICT (e) DO UPDATE SET id = first.id WHERE false");
+foreach my $role ('sealer', 'clerk')
+{
+	my @hit = outcomes($role, '', 'hit', 1500, @writes);
+	my @miss = outcomes($role, '', 'miss', 2500, @writes);
+
+	if ($role eq 'sealer')
+	{
+		is(join('', @hit), qq{42501 permission denied for key "pii"\n} x @writes, 'sealer: nothing can be written, hit');
+		is(join('', @miss), join('', @hit), 'sealer: nor miss');
+	}
+	else
+	{
+		is(join("\n", map { $writes[$_] } grep { $hit[$_] eq $miss[$_] } 0 .. $#writes), '', 'clerk: hit and miss differ');
+	}
 }
 
 # Hashes of guesses, to be compared with the terms in sealed values
