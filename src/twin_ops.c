@@ -250,9 +250,12 @@ values_equal(FunctionCallInfo fcinfo)
  * values still have equal ones, and unequal ones seldom.
  */
 
-/* Compute what stands for plain, a value of argument n. */
+/*
+ * Compute what stands for plain, a value of argument n.  The keyed MAC is
+ * fetched last: opening a value, or the base's hash, may empty the key ring.
+ */
 static void
-compute_term(const OpState *state, int n, CellencMac *mac, Datum plain, uint8 *term)
+compute_term(const OpState *state, int n, Datum plain, uint8 *term)
 {
 	TypeCacheEntry *base = state->arg[n].base;
 	CellencStatus status;
@@ -260,29 +263,35 @@ compute_term(const OpState *state, int n, CellencMac *mac, Datum plain, uint8 *t
 
 	if (state->by_bytes)
 	{
-		cellenc_term_compute(mac, base->type_id, plain, term);
+		cellenc_term_compute(cellenc_keyring_search_mac(), base->type_id, plain, term);
 		return;
 	}
 	hash = pg_hton32(DatumGetUInt32(FunctionCall1Coll(&base->hash_proc_finfo, state->collation, plain)));
-	status = cellenc_envelope_term(mac, NO_TERM_CLASS, &hash, sizeof(hash), term);
+	status = cellenc_envelope_term(cellenc_keyring_search_mac(), NO_TERM_CLASS, &hash, sizeof(hash), term);
 	if (status != CELLENC_OK)
 		cellenc_report_status(status);
 }
 
-/* The term of argument n, stored or computed. */
+/*
+ * The term of argument n, stored or computed.  Whoever may compare a column's
+ * value may have its term; that of a value of the user's own choice is only
+ * for those who have a right on some key.
+ */
 static void
-argument_term(FunctionCallInfo fcinfo, OpState *state, int n, CellencMac *mac, uint8 *term)
+argument_term(FunctionCallInfo fcinfo, OpState *state, int n, uint8 *term)
 {
 	Operand    *arg = &state->arg[n];
 	Datum		plain;
 
 	if (state->by_bytes && stored_term(fcinfo, state, n, term))
 		return;
+	if (!arg->twin || cellenc_codec_is_literal(PG_GETARG_DATUM(n)))
+		cellenc_keyring_check_search();
 
 	plain = plain_argument(fcinfo, state, n);
 	if (arg->twin)
 	{
-		compute_term(state, n, mac, plain, term);
+		compute_term(state, n, plain, term);
 		free_plain(state, n, plain);
 		return;
 	}
@@ -296,7 +305,7 @@ argument_term(FunctionCallInfo fcinfo, OpState *state, int n, CellencMac *mac, u
 		arg->known = false;
 		arg->known_value = datumCopy(plain, arg->base->typbyval, arg->base->typlen);
 		MemoryContextSwitchTo(old);
-		compute_term(state, n, mac, plain, arg->known_term);
+		compute_term(state, n, plain, arg->known_term);
 		arg->known = true;
 	}
 	memcpy(term, arg->known_term, CELLENC_TERM_LEN);
@@ -307,16 +316,15 @@ static int
 compare_terms(FunctionCallInfo fcinfo)
 {
 	OpState    *state = op_state(fcinfo);
-	CellencMac *mac = cellenc_keyring_search_mac();
 	uint8		term[2][CELLENC_TERM_LEN];
 	int			result;
 
 	/* without a key there is no column, so nothing is stored by this */
-	if (!mac)
+	if (!cellenc_keyring_search_mac())
 		return compare_values(fcinfo, state);
 
-	argument_term(fcinfo, state, 0, mac, term[0]);
-	argument_term(fcinfo, state, 1, mac, term[1]);
+	argument_term(fcinfo, state, 0, term[0]);
+	argument_term(fcinfo, state, 1, term[1]);
 	result = memcmp(term[0], term[1], CELLENC_TERM_LEN);
 	if (result == 0 && !state->by_bytes)
 		return compare_values(fcinfo, state);
@@ -403,23 +411,15 @@ static uint64
 keyed_hash(FunctionCallInfo fcinfo)
 {
 	OpState    *state = op_state(fcinfo);
-	CellencMac *mac = cellenc_keyring_search_mac();
 	uint8		term[CELLENC_TERM_LEN];
 	uint64		result;
 
 	/* without a key there is no column, so nothing is stored by this */
-	if (!mac)
+	if (!cellenc_keyring_search_mac())
 		return DatumGetUInt32(FunctionCall1Coll(&state->arg[0].base->hash_proc_finfo, PG_GET_COLLATION(),
 												plain_argument(fcinfo, state, 0)));
 
-	/*
-	 * whoever may open a column's value may have its hash; others are of the
-	 * user's choice
-	 */
-	if (!state->arg[0].twin || cellenc_codec_is_literal(PG_GETARG_DATUM(0)))
-		cellenc_keyring_check_search();
-
-	argument_term(fcinfo, state, 0, mac, term);
+	argument_term(fcinfo, state, 0, term);
 	memcpy(&result, term, sizeof(result));
 	return pg_ntoh64(result);
 }

@@ -264,6 +264,7 @@ foreach my $role ('sealer', 'clerk')
 foreach my $guess (q{'value 1500'::text}, q{'value 1500'::enctext}, q{'value 1500'::enctext('own')})
 {
 	foreach my $sql ("SELECT cellenc.cellenc_hash($guess)", "SELECT cellenc.cellenc_hash_extended($guess, 0)",
+		"SELECT cellenc.cellenc_term_cmp($guess, $guess)", "SELECT $guess OPERATOR(cellenc.~<~) 'x'::enctext",
 		"SELECT hash_array(ARRAY[$guess])", "SELECT hash_record_extended(ROW($guess), 0)")
 	{
 		next if $guess =~ /::text/ && $sql =~ /hash_(array|record)/;	# core's own
