@@ -296,6 +296,23 @@ $node->psql('postgres', 'SET ROLE stranger; SET enable_seqscan = off; SELECT id 
 like($err, qr/permission denied for key "pii"/, 'nor the order of an index');
 
 #
+# Parallel workers check for themselves
+#
+my $parallel = 'SET min_parallel_table_scan_size = 0; SET min_parallel_index_scan_size = 0; SET parallel_setup_cost = 0;'
+  . 'SET parallel_tuple_cost = 0; SET enable_bitmapscan = off; SET enable_indexonlyscan = off;';
+my $counted = $node->safe_psql('postgres', 'SELECT count(*) FROM t WHERE (id * 7919) % 10007 > 5000');
+foreach my $scan ('enable_seqscan', 'enable_indexscan')
+{
+	my $sql = "$parallel SET $scan = off; SELECT count(n) FROM t WHERE o OPERATOR(cellenc.>) 5000";
+
+	like($node->safe_psql('postgres', "SET ROLE reader; " . $sql =~ s/SELECT/EXPLAIN SELECT/r),
+		$scan eq 'enable_seqscan' ? qr/Parallel Index Scan/ : qr/Parallel Seq Scan/, "a parallel plan without $scan");
+	sql_is($node, 'postgres', "SET ROLE reader; $sql", $counted, "the reader's workers may compare, $scan off");
+	sql_fails($node, 'postgres', "SET ROLE stranger; $sql", qr/42501: permission denied for key "pii"/,
+		"the stranger's may not, $scan off");
+}
+
+#
 # Statistics
 #
 sql_is($node, 'postgres', q{
