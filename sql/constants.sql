@@ -45,7 +45,7 @@ END
 $$;
 SELECT * FROM constants_check();
 
--- COPY evaluates defaults, too; a column that is added later gets one ciphertext for the rows that are there
+-- COPY evaluates defaults, too; a column that is added later must not give one ciphertext to the rows that are there
 COPY constants (id) FROM STDIN;
 101
 102
@@ -57,6 +57,8 @@ COPY constants (id) FROM STDIN;
 \.
 SELECT * FROM constants_check();
 ALTER TABLE constants ADD COLUMN later constants_pair DEFAULT '(9,same)';
+ALTER TABLE constants ADD COLUMN later constants_pair DEFAULT ROW(9, 'same')::constants_pair;
+ALTER TABLE constants ALTER later SET DEFAULT '(9,same)';
 COPY constants (id) FROM STDIN;
 105
 \.
