@@ -370,9 +370,10 @@ foreach my $guess ('value 1500', 'value 2500')
 }
 
 # Somebody who is given the right gets the index
-sql_is($node, 'postgres', qq{SET ROLE stranger; $prepared EXPLAIN (COSTS OFF) EXECUTE p('x'); RESET ROLE;
-	SELECT cellenc_grant_key('pii', 'stranger', 'decrypt'); SET ROLE stranger; EXPLAIN (COSTS OFF) EXECUTE p('x')},
-	qq{Seq Scan on t
+my $plans = $node->safe_psql('postgres', qq{SET ROLE stranger; $prepared EXPLAIN (COSTS OFF) EXECUTE p('x'); RESET ROLE;
+	SELECT cellenc_grant_key('pii', 'stranger', 'decrypt'); SET ROLE stranger; EXPLAIN (COSTS OFF) EXECUTE p('x')});
+$plans =~ s/^ *Disabled: true\n//m;	# since 18
+is($plans, qq{Seq Scan on t
   Filter: (e OPERATOR(cellenc.=) \$1)
 
 Index Scan using t_e_idx on t
