@@ -57,13 +57,19 @@
 /* Two steps further apart than this were not one stretch of work. */
 #define MAX_STEP_GAP_MS 5000
 
-/* What this process knows of jobs beyond their rows; see above. */
-static struct
+/*
+ * What this process knows of jobs beyond their rows; see above.  Each waiting
+ * job keeps a list of its own: if jobs that take turns made theirs anew, none
+ * would be passed while some transaction always runs.
+ */
+typedef struct BarrierMemo
 {
-	int64		job;			/* 0: none */
+	int64		job;
 	int32		pass;
 	CellencBarrier *barrier;
-}			barrier_memo;
+} BarrierMemo;
+
+static List *barrier_memos = NIL;
 
 static struct
 {
@@ -211,12 +217,37 @@ begin_job(CellencJob *job)
 	return CELLENC_STEP_CONTINUE;
 }
 
+/* That of one job, or of all (0). */
 static void
-forget_barrier(void)
+forget_barrier(int64 job)
 {
-	if (barrier_memo.barrier)
-		pfree(barrier_memo.barrier);
-	memset(&barrier_memo, 0, sizeof(barrier_memo));
+	ListCell   *cell;
+
+	foreach(cell, barrier_memos)
+	{
+		BarrierMemo *memo = lfirst(cell);
+
+		if (job != 0 && memo->job != job)
+			continue;
+		barrier_memos = foreach_delete_current(barrier_memos, cell);
+		pfree(memo->barrier);
+		pfree(memo);
+	}
+}
+
+static CellencBarrier *
+find_barrier(const CellencJob *job)
+{
+	ListCell   *cell;
+
+	foreach(cell, barrier_memos)
+	{
+		BarrierMemo *memo = lfirst(cell);
+
+		if (memo->job == job->job && memo->pass == job->pass)
+			return memo->barrier;
+	}
+	return NULL;
 }
 
 /* The relations of the pass; read again by a process that did not begin it. */
@@ -273,24 +304,27 @@ begin_pass(CellencJob *job)
 static CellencStep
 step_barrier(CellencJob *job)
 {
+	CellencBarrier *barrier = find_barrier(job);
 	char	   *holder;
 	TimestampTz since;
 
-	if (barrier_memo.job != job->job || barrier_memo.pass != job->pass)
+	if (!barrier)
 	{
 		MemoryContext oldcxt = MemoryContextSwitchTo(TopMemoryContext);
+		BarrierMemo *memo = palloc(sizeof(BarrierMemo));
 
-		forget_barrier();
-		barrier_memo.barrier = cellenc_barrier_begin();
-		barrier_memo.job = job->job;
-		barrier_memo.pass = job->pass;
+		forget_barrier(job->job);
+		memo->job = job->job;
+		memo->pass = job->pass;
+		memo->barrier = barrier = cellenc_barrier_begin();
+		barrier_memos = lappend(barrier_memos, memo);
 		MemoryContextSwitchTo(oldcxt);
 	}
 
-	if (!cellenc_barrier_passed(barrier_memo.barrier, &holder, &since))
+	if (!cellenc_barrier_passed(barrier, &holder, &since))
 		return wait_for(job, holder, since);
 
-	forget_barrier();
+	forget_barrier(job->job);
 	begin_pass(job);
 	cellenc_job_set_state(job, CELLENC_JOB_RUNNING);
 	cellenc_job_save(job);
@@ -609,7 +643,7 @@ xact_ended(XactEvent event, void *arg)
 {
 	if (event == XACT_EVENT_ABORT)
 	{
-		forget_barrier();
+		forget_barrier(0);
 		pass_memo.job = 0;
 		last_step.job = 0;
 	}
