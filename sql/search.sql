@@ -101,6 +101,31 @@ RESET enable_mergejoin;
 RESET enable_seqscan;
 
 --
+-- A term made with another search key than the current one says nothing: the
+-- values are opened, and found and kept apart all the same
+--
+SELECT cellenc_create_key('search_term');
+CREATE TABLE search_k (id integer, s enctext('search_term', 'equality'));
+INSERT INTO search_k SELECT g, 'value ' || g FROM generate_series(1, 200) g;
+CREATE UNIQUE INDEX ON search_k (s cellenc.enctext_term_ops);
+SET enable_seqscan = off;
+BEGIN;
+SELECT opened FROM cellenc.codec_counts() \gset
+SELECT id FROM search_k WHERE s = 'value 7';
+SELECT opened - :opened BETWEEN 1 AND 2 AS terms_compared FROM cellenc.codec_counts();
+UPDATE cellenc.key_version SET search_key = gen_random_uuid() WHERE key = (SELECT id FROM cellenc.key WHERE name = 'search_term');
+SELECT opened FROM cellenc.codec_counts() \gset
+SELECT id FROM search_k WHERE s = 'value 7';
+SELECT opened - :opened > 5 AS values_opened FROM cellenc.codec_counts();
+INSERT INTO search_k SELECT 0, 'value ' || g FROM generate_series(1, 250) g ON CONFLICT DO NOTHING;
+SELECT count(*), count(DISTINCT s) FROM search_k;
+SELECT count(*) FROM search_k a JOIN search_t b ON a.s = b.s;
+ROLLBACK;
+SELECT count(*) FROM search_k a JOIN search_t b ON a.s = b.s;
+DROP TABLE search_k;
+RESET enable_seqscan;
+
+--
 -- Ordinary SQL finds these indexes, whatever type the other side has
 --
 CREATE FUNCTION search_plan(query text) RETURNS text LANGUAGE plpgsql AS $$
