@@ -101,8 +101,7 @@ SELECT v, a FROM copied ORDER BY v::text;
 
 -- COPY
 SET ROLE regress_cellenc_clerk;
-COPY t (id, v) FROM STDIN;
-\.
+\copy t (id, v) from '/dev/null'
 \echo :LAST_ERROR_SQLSTATE
 COPY t (id, plain) FROM STDIN;
 3	three

@@ -41,7 +41,6 @@ typedef struct Found
 	int			ncolumns;
 	int			allocated;
 	bool		nested;			/* depends on the relation of a type */
-	bool		stores;
 } Found;
 
 static void
@@ -108,7 +107,6 @@ find_in_table(Found *found, Relation rel)
 		case RELKIND_PARTITIONED_TABLE:
 		case RELKIND_MATVIEW:
 		case RELKIND_FOREIGN_TABLE:
-			found->stores = true;
 			break;
 		default:
 			return;
@@ -230,7 +228,6 @@ cellenc_relinfo(Oid relid)
 		pfree(info->columns);
 	info->columns = NULL;
 	info->ncolumns = found.ncolumns;
-	info->stores = found.stores;
 	if (found.ncolumns > 0)
 	{
 		Size		size = found.ncolumns * sizeof(CellencColumn);

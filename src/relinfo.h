@@ -27,8 +27,6 @@ struct CellencRelinfo
 {
 	Oid			relid;			/* hash key */
 	bool		valid;
-	bool		stores;			/* has rows of its own, or partitions with
-								 * rows */
 	uint64		nested;			/* see relinfo.c */
 	int			ncolumns;		/* one entry for each key of a column */
 	CellencColumn *columns;		/* NULL: none */
