@@ -1,0 +1,1 @@
+ALTER TABLE customer ADD COLUMN level encint4('shop') NOT NULL DEFAULT 3;
