@@ -102,7 +102,7 @@ final class Queries {
         values("join", List.of("Engine", "Notes"),
                 "select b.title from Purchase b join b.person p where p.email = ?1 order by b.amount desc", "ada@example.org");
         Main.check("join fetch", em -> {
-            Person ada = em.createQuery("select p from Person p join fetch p.purchases where p.email = :email", Person.class)
+            Person ada = em.createQuery("select p from Person p join fetch p.purchases b where p.email = :email order by b.amount desc", Person.class)
                     .setParameter("email", "ada@example.org").getResultList().get(0);
             Tap.same(2, ada.purchases.size());
             Tap.same("Engine", ada.purchases.get(0).title);
