@@ -46,11 +46,17 @@ struct CellencCipherKey
 	EVP_MAC_CTX *cmac;
 };
 
+/* The parameters differ between messages in the addresses in them alone. */
 struct CellencSubkey
 {
-	uint8_t		key[CELLENC_KEY_LEN];	/* kept because the contexts are lazy */
 	EVP_CIPHER_CTX *seal;		/* NULL until the first seal */
 	EVP_CIPHER_CTX *open;		/* NULL until the first open */
+	OSSL_PARAM	seal_begin[2];	/* IV */
+	OSSL_PARAM	seal_end[2];	/* tag */
+	OSSL_PARAM	open_begin[3];	/* tag and IV */
+	int			len;			/* of what OpenSSL wrote; nobody asks */
+	uint8_t		nothing[CELLENC_TAG_LEN];	/* where OpenSSL writes nothing */
+	uint8_t		key[CELLENC_KEY_LEN];	/* kept because the contexts are lazy */
 };
 
 struct CellencMac
@@ -196,15 +202,24 @@ cellenc_cipher_subkey_free(CellencSubkey *subkey)
  * is GCM's default.
  */
 static EVP_CIPHER_CTX *
-make_context(const uint8_t *key, int encrypt)
+make_context(CellencSubkey *subkey, int encrypt)
 {
+	const OSSL_PARAM tag =
+	OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, NULL, CELLENC_TAG_LEN);
+	const OSSL_PARAM iv =
+	OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_AEAD_TLS1_IV_FIXED, NULL, (size_t) -1);
+	const OSSL_PARAM end = OSSL_PARAM_END;
 	EVP_CIPHER_CTX *ctx;
 
 	if (aes_gcm == NULL)
 		return NULL;
+	subkey->seal_begin[0] = subkey->open_begin[1] = iv;
+	subkey->seal_end[0] = subkey->open_begin[0] = tag;
+	subkey->seal_begin[1] = subkey->seal_end[1] = subkey->open_begin[2] = end;
+
 	ctx = EVP_CIPHER_CTX_new();
 	if (ctx != NULL &&
-		EVP_CipherInit_ex2(ctx, aes_gcm, key, NULL, encrypt, NULL) != 1)
+		EVP_CipherInit_ex2(ctx, aes_gcm, subkey->key, NULL, encrypt, NULL) != 1)
 	{
 		EVP_CIPHER_CTX_free(ctx);
 		ctx = NULL;
@@ -213,29 +228,29 @@ make_context(const uint8_t *key, int encrypt)
 }
 
 /*
- * Begin a message on a keyed context: its IV and, to open, the tag to expect
- * (else NULL).
+ * Begin a message on a keyed context.  params ends in the IV, at iv_param; to
+ * open, the tag to expect precedes it.
  *
  * Init with an IV asks the provider how long an IV is, each time, which costs
  * as much as encrypting the message.  The parameter that restores a whole IV
  * (EVP_CTRL_GCM_SET_IV_FIXED with length -1) comes without that, and together
  * with the tag.  It is used where test_iv_parameter() found both ways alike.
+ *
+ * OpenSSL only reads what params point to, though they have no const.
  */
-static int
-begin_message(EVP_CIPHER_CTX *ctx, const uint8_t *iv, const uint8_t *tag)
+static inline int
+begin_message(EVP_CIPHER_CTX *ctx, OSSL_PARAM *params, OSSL_PARAM *iv_param, const uint8_t *iv)
 {
-	/* OpenSSL only reads what these point to; its parameters have no const */
-	OSSL_PARAM	params[] = {
-		OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, (void *) tag, CELLENC_TAG_LEN),
-		OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_AEAD_TLS1_IV_FIXED, (void *) iv, (size_t) -1),
-		OSSL_PARAM_END
-	};
-	OSSL_PARAM *first = tag != NULL ? &params[0] : &params[1];
+	OSSL_PARAM	tag[2];
 
 	if (iv_as_parameter)
-		return EVP_CIPHER_CTX_set_params(ctx, first);
-	params[1] = params[2];
-	return EVP_CipherInit_ex2(ctx, NULL, NULL, iv, -1, first);
+	{
+		iv_param->data = (void *) iv;
+		return EVP_CIPHER_CTX_set_params(ctx, params);
+	}
+	tag[0] = params[0];
+	tag[1] = OSSL_PARAM_construct_end();
+	return EVP_CipherInit_ex2(ctx, NULL, NULL, iv, -1, params == iv_param ? NULL : tag);
 }
 
 /*
@@ -246,33 +261,25 @@ begin_message(EVP_CIPHER_CTX *ctx, const uint8_t *iv, const uint8_t *tag)
  * (CELLENC_LIBRARY); but if len itself is beyond what OpenSSL can count, out
  * is not touched, as no such buffer can be meant.
  */
-CellencStatus
+CELLENC_HOT CellencStatus
 cellenc_cipher_seal(CellencSubkey *subkey, const uint8_t *iv,
 					const uint8_t *aad, size_t aad_len,
 					const uint8_t *plain, size_t len, uint8_t *out)
 {
-	OSSL_PARAM	params[2];
-	int			n;
+	EVP_CIPHER_CTX *ctx = subkey->seal;
+	int		   *n = &subkey->len;
 
 	if (len > INT_MAX - CELLENC_TAG_LEN)
 		return CELLENC_LIBRARY;
-	if (aad_len > INT_MAX)
-		return fail(CELLENC_LIBRARY, out, len + CELLENC_TAG_LEN);
-	if (subkey->seal == NULL)
-		subkey->seal = make_context(subkey->key, 1);
-
-	params[0] = OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG,
-												  out + len, CELLENC_TAG_LEN);
-	params[1] = OSSL_PARAM_construct_end();
-
-	if (subkey->seal == NULL ||
-		begin_message(subkey->seal, iv, NULL) != 1 ||
-		(aad_len > 0 &&
-		 EVP_EncryptUpdate(subkey->seal, NULL, &n, aad, (int) aad_len) != 1) ||
-		(len > 0 &&
-		 EVP_EncryptUpdate(subkey->seal, out, &n, plain, (int) len) != 1) ||
-		EVP_EncryptFinal_ex(subkey->seal, out + len, &n) != 1 ||
-		EVP_CIPHER_CTX_get_params(subkey->seal, params) != 1)
+	if (ctx == NULL)
+		ctx = subkey->seal = make_context(subkey, 1);
+	subkey->seal_end[0].data = out + len;
+	if (aad_len > INT_MAX || ctx == NULL ||
+		begin_message(ctx, subkey->seal_begin, &subkey->seal_begin[0], iv) != 1 ||
+		(aad_len > 0 && EVP_EncryptUpdate(ctx, NULL, n, aad, (int) aad_len) != 1) ||
+		(len > 0 && EVP_EncryptUpdate(ctx, out, n, plain, (int) len) != 1) ||
+		EVP_EncryptFinal_ex(ctx, subkey->nothing, n) != 1 ||
+		EVP_CIPHER_CTX_get_params(ctx, subkey->seal_end) != 1)
 		return fail(CELLENC_LIBRARY, out, len + CELLENC_TAG_LEN);
 	return CELLENC_OK;
 }
@@ -285,30 +292,25 @@ cellenc_cipher_seal(CellencSubkey *subkey, const uint8_t *iv,
  * before it knows.  For a length beyond what OpenSSL can count it is not
  * touched.
  */
-CellencStatus
+CELLENC_HOT CellencStatus
 cellenc_cipher_open(CellencSubkey *subkey, const uint8_t *iv,
 					const uint8_t *aad, size_t aad_len,
 					const uint8_t *in, size_t len, uint8_t *plain)
 {
-	uint8_t		none[CELLENC_TAG_LEN];
-	int			n;
+	EVP_CIPHER_CTX *ctx = subkey->open;
+	int		   *n = &subkey->len;
 
 	if (len > INT_MAX - CELLENC_TAG_LEN)
 		return CELLENC_BAD_FORMAT;
-	if (aad_len > INT_MAX)
+	if (ctx == NULL)
+		ctx = subkey->open = make_context(subkey, 0);
+	subkey->open_begin[0].data = (void *) (in + len);
+	if (aad_len > INT_MAX || ctx == NULL ||
+		begin_message(ctx, subkey->open_begin, &subkey->open_begin[1], iv) != 1 ||
+		(aad_len > 0 && EVP_DecryptUpdate(ctx, NULL, n, aad, (int) aad_len) != 1) ||
+		(len > 0 && EVP_DecryptUpdate(ctx, plain, n, in, (int) len) != 1))
 		return fail(CELLENC_LIBRARY, plain, len);
-	if (subkey->open == NULL)
-		subkey->open = make_context(subkey->key, 0);
-
-	if (subkey->open == NULL ||
-		begin_message(subkey->open, iv, in + len) != 1 ||
-		(aad_len > 0 &&
-		 EVP_DecryptUpdate(subkey->open, NULL, &n, aad, (int) aad_len) != 1) ||
-		(len > 0 &&
-		 EVP_DecryptUpdate(subkey->open, plain, &n, in, (int) len) != 1))
-		return fail(CELLENC_LIBRARY, plain, len);
-	/* none: GCM writes nothing here, and plain may be NULL when empty */
-	if (EVP_DecryptFinal_ex(subkey->open, none, &n) != 1)
+	if (EVP_DecryptFinal_ex(ctx, subkey->nothing, n) != 1)
 		return fail(CELLENC_BAD_TAG, plain, len);
 	return CELLENC_OK;
 }
@@ -724,14 +726,6 @@ release_algorithms(void)
 }
 
 /*
- * Fetch and test the algorithms.  Once it succeeded it does nothing; after a
- * failure it may be called again, and until it succeeds every function that
- * needs OpenSSL fails.
- *
- * The algorithms come from the default library context, so that whatever
- * openssl.cnf activates is what runs.
- */
-/*
  * Does an IV given as a parameter have the same effect as one given to Init,
  * message after message on one context?
  */
@@ -767,6 +761,14 @@ test_iv_parameter(void)
 	return same;
 }
 
+/*
+ * Fetch and test the algorithms.  Once it succeeded it does nothing; after a
+ * failure it may be called again, and until it succeeds every function that
+ * needs OpenSSL fails.
+ *
+ * The algorithms come from the default library context, so that whatever
+ * openssl.cnf activates is what runs.
+ */
 CellencStatus
 cellenc_cipher_init(void)
 {

@@ -49,6 +49,8 @@ typedef struct PlainObject
 	char		store[FLEXIBLE_ARRAY_MEMBER];
 } PlainObject;
 
+#define STORE_OFFSET MAXALIGN(offsetof(PlainObject, store))
+
 CellencCodecCounters cellenc_codec_counters;
 
 /* See cellenc_codec_allow_compare. */
@@ -85,6 +87,17 @@ value_head(Datum value, int32 len)
 	return PG_DETOAST_DATUM_SLICE(value, 0, len);
 }
 
+/* PG_DETOAST_DATUM_PACKED without a call where there is nothing to do. */
+static inline struct varlena *
+detoast_packed(Datum value)
+{
+	struct varlena *ptr = (struct varlena *) DatumGetPointer(value);
+
+	if (unlikely(VARATT_IS_EXTERNAL(ptr) || VARATT_IS_COMPRESSED(ptr)))
+		return pg_detoast_datum_packed(ptr);
+	return ptr;
+}
+
 /*
  * Sealing
  */
@@ -100,40 +113,83 @@ value_repr(void)
 #endif
 }
 
+static pg_noinline void
+fill_memo(CellencAadMemo *memo, const CellencTwin *twin, const CellencKeyVersion *version,
+		  uint8 format, const uint8 *term)
+{
+	memo->twin_serial = 0;
+	memo->len = cellenc_envelope_value_aad(memo->bytes, format, version->version_id,
+										   version->row.key.data, value_repr(), twin->tag, term);
+	if (memo->len == CELLENC_AAD_INVALID)
+		elog(ERROR, "encrypted type %u has no valid tag", twin->type);
+	memo->format = format;
+	memo->twin_serial = twin->serial;
+}
+
+/*
+ * The AAD of a value, which is the same for all of one twin under one version
+ * but for the term.  Valid until the next call, or the next look-up of a key.
+ */
+static inline const CellencAadMemo *
+value_aad(const CellencTwin *twin, CellencKeyVersion *version, uint8 format, const uint8 *term)
+{
+	CellencAadMemo *memo = &version->aad[(twin->serial * 2 + format) % CELLENC_AAD_MEMOS];
+
+	if (unlikely(memo->twin_serial != twin->serial || memo->format != format))
+		fill_memo(memo, twin, version, format, term);
+	else if (term)
+		cellenc_envelope_aad_set_term(memo->bytes, memo->len, term);
+	return memo;
+}
+
 /* Seal into dst, which has cellenc_envelope_size() bytes. */
-static void
+CELLENC_HOT static void
 seal_bytes(const CellencTwin *twin, CellencKeyVersion *version, const uint8 *term,
 		   const char *bytes, Size len, uint8 *dst)
 {
-	uint8		aad[CELLENC_VALUE_AAD_MAX];
 	uint8		nonce[CELLENC_NONCE_LEN];
-	Size		aad_len;
+	const CellencAadMemo *aad;
 	uint8	   *ciphertext;
 	CellencStatus status;
 
 	cellenc_nonce_next(len, nonce);
 	ciphertext = cellenc_envelope_write(dst, version->version_id, term, nonce);
-	aad_len = cellenc_envelope_value_aad(aad, dst[0], version->version_id,
-										 version->row.key.data, value_repr(), twin->tag, term);
+	aad = value_aad(twin, version, dst[0], term);
 	status = cellenc_cipher_seal(cellenc_keyring_subkey(version, nonce), nonce + CELLENC_SALT_LEN,
-								 aad, aad_len, (const uint8 *) bytes, len, ciphertext);
+								 aad->bytes, aad->len, (const uint8 *) bytes, len, ciphertext);
 	if (unlikely(status != CELLENC_OK))
 		cellenc_report_status(status);
 	cellenc_codec_counters.sealed++;
 }
 
-static void
+pg_noreturn static void
+report_too_long(bool with_term)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("value is too long to be encrypted"),
+			 errdetail("An encrypted value can have at most %zu bytes, %zu of them overhead.",
+					   (Size) (MaxAllocSize - VARHDRSZ), cellenc_envelope_size(with_term, 0))));
+}
+
+static inline void
 check_length(Size len, bool with_term)
 {
 	if (unlikely(cellenc_envelope_size(with_term, len) > MaxAllocSize - VARHDRSZ))
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("value is too long to be encrypted"),
-				 errdetail("An encrypted value can have at most %zu bytes, %zu of them overhead.",
-						   (Size) (MaxAllocSize - VARHDRSZ), cellenc_envelope_size(with_term, 0))));
+		report_too_long(with_term);
 }
 
-/* The key that typmod names, which the current user may encrypt with. */
+pg_noreturn static void
+report_unknown_key(int32 typmod)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("key \"#%08x\" does not exist", (unsigned int) CELLENC_TYPMOD_HASH(typmod)),
+			 errdetail("The type modifier of the encrypted type names a key that this database does not have."),
+			 errhint("Create the key under its name, or restore or import it.")));
+}
+
+/* The key that typmod names. */
 static CellencKey *
 key_of_typmod(int32 typmod)
 {
@@ -141,15 +197,24 @@ key_of_typmod(int32 typmod)
 
 	if (typmod < 0)
 		return cellenc_keyring_literal_key();
-
 	key = cellenc_keyring_key_by_hash(CELLENC_TYPMOD_HASH(typmod));
 	if (unlikely(!key))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("key \"#%08x\" does not exist", (unsigned int) CELLENC_TYPMOD_HASH(typmod)),
-				 errdetail("The type modifier of the encrypted type names a key that this database does not have."),
-				 errhint("Create the key under its name, or restore or import it.")));
+		report_unknown_key(typmod);
 	return key;
+}
+
+/* What seals under typmod, after a check of the privileges (0: none). */
+static inline CellencKeyVersion *
+sealing_version(int32 typmod, int privileges)
+{
+	CellencKeyVersion *version;
+
+	if (typmod < 0)
+		return cellenc_keyring_current_version(cellenc_keyring_literal_key());
+	version = cellenc_keyring_sealing_version(CELLENC_TYPMOD_HASH(typmod), privileges);
+	if (unlikely(!version))
+		report_unknown_key(typmod);
+	return version;
 }
 
 static bool
@@ -160,57 +225,67 @@ wants_term(const CellencTwin *twin, int32 typmod)
 }
 
 /* An object around base, no privilege checked. */
-static PlainObject *
+CELLENC_HOT static PlainObject *
 make_object(const CellencTwin *twin, Datum base, int32 typmod)
 {
 	PlainObject *object;
+	char	   *store;
 	Size		size;
 
+	/* the copy of a by-reference datum must be aligned like one */
 	if (twin->typbyval)
 	{
-		object = palloc(offsetof(PlainObject, store) + sizeof(Datum));
-		store_att_byval(object->store, base, twin->typlen);
+		object = palloc(STORE_OFFSET + sizeof(Datum));
+		store = (char *) object + STORE_OFFSET;
+		store_att_byval(store, base, twin->typlen);
 		object->base = base;
-		object->bytes = object->store;
+		object->bytes = store;
 		object->len = twin->typlen;
+	}
+	else if (twin->typlen == -1)
+	{
+		struct varlena *packed = detoast_packed(base);
+
+		size = VARSIZE_ANY_EXHDR(packed);
+		check_length(size, true);
+		object = palloc(STORE_OFFSET + VARHDRSZ + size);
+		store = (char *) object + STORE_OFFSET;
+		SET_VARSIZE(store, VARHDRSZ + size);
+		memcpy(VARDATA(store), VARDATA_ANY(packed), size);
+		object->base = PointerGetDatum(store);
+		object->bytes = VARDATA(store);
+		object->len = size;
 	}
 	else
 	{
-		if (twin->typlen == -1)
-			base = PointerGetDatum(PG_DETOAST_DATUM(base));
 		size = datumGetSize(base, false, twin->typlen);
 		check_length(size, true);
-		/* the copy of a by-reference datum must be aligned like one */
-		object = palloc(MAXALIGN(offsetof(PlainObject, store)) + size);
-		object->base = PointerGetDatum((char *) object + MAXALIGN(offsetof(PlainObject, store)));
-		memcpy(DatumGetPointer(object->base), DatumGetPointer(base), size);
-		object->bytes = DatumGetPointer(object->base);
+		object = palloc(STORE_OFFSET + size);
+		store = (char *) object + STORE_OFFSET;
+		memcpy(store, DatumGetPointer(base), size);
+		object->base = PointerGetDatum(store);
+		object->bytes = store;
 		object->len = size;
-		if (twin->typlen == -1)
-		{
-			object->bytes += VARHDRSZ;
-			object->len -= VARHDRSZ;
-		}
 	}
 
-	if (twin->send_form)
+	if (unlikely(twin->send_form))
 	{
-		bytea	   *sent = SendFunctionCall(unconstify(FmgrInfo *, &twin->send), base);
+		bytea	   *sent = SendFunctionCall(unconstify(FmgrInfo *, &twin->send), object->base);
 
 		object->bytes = VARDATA(sent);
 		object->len = VARSIZE(sent) - VARHDRSZ;
+		check_length(object->len, true);
 	}
 
 	object->twin = twin;
 	object->typmod = typmod;
 	object->with_term = wants_term(twin, typmod);
 	object->sealed = NULL;
-	check_length(object->len, object->with_term);
 	EOH_init_header(&object->hdr, &object_methods, CurrentMemoryContext);
 	return object;
 }
 
-Datum
+CELLENC_HOT Datum
 cellenc_codec_make(const CellencTwin *twin, Datum base, int32 typmod)
 {
 	if (typmod >= 0)
@@ -218,7 +293,59 @@ cellenc_codec_make(const CellencTwin *twin, Datum base, int32 typmod)
 	return EOHPGetRODatum(&make_object(twin, base, typmod)->hdr);
 }
 
-static Size
+/* What gets sealed of base.  It may lie in base itself, in *byval, or be palloc'd. */
+static inline const char *
+bytes_to_seal(const CellencTwin *twin, Datum *base, Datum *byval, Size *len)
+{
+	if (unlikely(twin->send_form))
+	{
+		bytea	   *sent = SendFunctionCall(unconstify(FmgrInfo *, &twin->send), *base);
+
+		*len = VARSIZE(sent) - VARHDRSZ;
+		return VARDATA(sent);
+	}
+	if (twin->typlen == -1)
+	{
+		struct varlena *packed = detoast_packed(*base);
+
+		*base = PointerGetDatum(packed);
+		*len = VARSIZE_ANY_EXHDR(packed);
+		return VARDATA_ANY(packed);
+	}
+	*len = datumGetSize(*base, twin->typbyval, twin->typlen);
+	if (!twin->typbyval)
+		return DatumGetPointer(*base);
+	store_att_byval(byval, *base, twin->typlen);
+	return (const char *) byval;
+}
+
+CELLENC_HOT Datum
+cellenc_codec_seal(const CellencTwin *twin, Datum base, int32 typmod)
+{
+	bool		with_term = wants_term(twin, typmod);
+	CellencKeyVersion *version;
+	uint8		term[CELLENC_TERM_LEN];
+	Datum		byval;
+	const char *bytes;
+	Size		len;
+	Size		size;
+	struct varlena *result;
+
+	bytes = bytes_to_seal(twin, &base, &byval, &len);
+	check_length(len, with_term);
+	size = VARHDRSZ + cellenc_envelope_size(with_term, len);
+	result = palloc(size);
+	SET_VARSIZE(result, size);
+
+	/* the version last: what goes before may look keys up */
+	if (with_term)
+		cellenc_term_compute(cellenc_keyring_search_mac(), twin->base, base, term);
+	version = sealing_version(typmod, CELLENC_PRIV_ENCRYPT);
+	seal_bytes(twin, version, with_term ? term : NULL, bytes, len, (uint8 *) VARDATA(result));
+	return PointerGetDatum(result);
+}
+
+CELLENC_HOT static Size
 object_flat_size(ExpandedObjectHeader *eohptr)
 {
 	PlainObject *object = (PlainObject *) eohptr;
@@ -226,7 +353,7 @@ object_flat_size(ExpandedObjectHeader *eohptr)
 	return VARHDRSZ + cellenc_envelope_size(object->with_term, object->len);
 }
 
-static void
+CELLENC_HOT static void
 object_flatten(ExpandedObjectHeader *eohptr, void *result, Size allocated_size)
 {
 	PlainObject *object = (PlainObject *) eohptr;
@@ -243,7 +370,7 @@ object_flatten(ExpandedObjectHeader *eohptr, void *result, Size allocated_size)
 
 	if (object->with_term)
 		cellenc_term_compute(cellenc_keyring_search_mac(), object->twin->base, object->base, term);
-	version = cellenc_keyring_current_version(key_of_typmod(object->typmod));
+	version = sealing_version(object->typmod, 0);
 	SET_VARSIZE(result, allocated_size);
 	seal_bytes(object->twin, version, object->with_term ? term : NULL,
 			   object->bytes, object->len, (uint8 *) VARDATA(result));
@@ -256,11 +383,11 @@ object_flatten(ExpandedObjectHeader *eohptr, void *result, Size allocated_size)
  * Opening
  */
 
-/* Take value's flat bytes apart; *flat may have to be freed. */
-static struct varlena *
+/* Take value's flat bytes apart; the result may have to be freed. */
+static pg_attribute_always_inline struct varlena *
 parse_value(Datum value, CellencEnvelope *env)
 {
-	struct varlena *flat = PG_DETOAST_DATUM_PACKED(value);
+	struct varlena *flat = detoast_packed(value);
 	CellencStatus status;
 
 	status = cellenc_envelope_parse((const uint8 *) VARDATA_ANY(flat), VARSIZE_ANY_EXHDR(flat), env);
@@ -269,107 +396,103 @@ parse_value(Datum value, CellencEnvelope *env)
 	return flat;
 }
 
-static void
+pg_noreturn static void
+report_not_opened(const CellencKeyVersion *version, CellencStatus status)
+{
+	if (status == CELLENC_BAD_TAG)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("value encrypted with key \"%s\" version %d failed authentication",
+						version->key->row.name, version->row.version),
+				 errdetail("The value has been altered, or belongs to another type or server encoding.")));
+	cellenc_report_status(status);
+}
+
+static inline void
 open_bytes(const CellencTwin *twin, CellencKeyVersion *version, const CellencEnvelope *env, char *dst)
 {
-	uint8		aad[CELLENC_VALUE_AAD_MAX];
-	Size		aad_len;
+	const CellencAadMemo *aad = value_aad(twin, version, env->format, env->term);
 	CellencStatus status;
 
-	aad_len = cellenc_envelope_value_aad(aad, env->format, env->version_id,
-										 version->row.key.data, value_repr(), twin->tag, env->term);
 	status = cellenc_cipher_open(cellenc_keyring_subkey(version, env->nonce),
 								 env->nonce + CELLENC_SALT_LEN,
-								 aad, aad_len, env->ciphertext, env->len, (uint8 *) dst);
+								 aad->bytes, aad->len, env->ciphertext, env->len, (uint8 *) dst);
 	if (unlikely(status != CELLENC_OK))
-	{
-		if (status == CELLENC_BAD_TAG)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("value encrypted with key \"%s\" version %d failed authentication",
-							version->key->row.name, version->row.version),
-					 errdetail("The value has been altered, or belongs to another type or server encoding.")));
-		cellenc_report_status(status);
-	}
+		report_not_opened(version, status);
 	cellenc_codec_counters.opened++;
 }
 
-static void
-report_wrong_length(void)
+static Datum
+open_sent(const CellencTwin *twin, CellencKeyVersion *version, const CellencEnvelope *env)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("encrypted value has the wrong length for its type")));
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	enlargeStringInfo(&buf, (int) env->len);
+	open_bytes(twin, version, env, buf.data);
+	buf.len = (int) env->len;
+	buf.data[buf.len] = '\0';
+	return ReceiveFunctionCall(unconstify(FmgrInfo *, &twin->recv), &buf, twin->in_param, -1);
 }
 
-/* The plaintext of an envelope as a datum of the base type. */
-static Datum
-open_datum(const CellencTwin *twin, CellencKeyVersion *version, const CellencEnvelope *env)
+/* The plaintext of a flat value, for bases that are no varlena or sealed as sent. */
+static pg_noinline Datum
+open_other(const CellencTwin *twin, CellencKeyVersion *version, struct varlena *flat)
 {
+	CellencEnvelope env;
 	char	   *result;
+	Datum		byval = 0;
 
+	(void) parse_value(PointerGetDatum(flat), &env);
 	if (twin->send_form)
-	{
-		StringInfoData buf;
+		return open_sent(twin, version, &env);
 
-		initStringInfo(&buf);
-		enlargeStringInfo(&buf, (int) env->len);
-		open_bytes(twin, version, env, buf.data);
-		buf.len = (int) env->len;
-		buf.data[buf.len] = '\0';
-		return ReceiveFunctionCall(unconstify(FmgrInfo *, &twin->recv), &buf, twin->in_param, -1);
-	}
+	if (env.len != (Size) twin->typlen)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("encrypted value has the wrong length for its type")));
+	result = twin->typbyval ? (char *) &byval : palloc(env.len);
+	open_bytes(twin, version, &env, result);
+	return twin->typbyval ? fetch_att(result, true, twin->typlen) : PointerGetDatum(result);
+}
 
-	if (twin->typlen == -1)
-	{
-		result = palloc(VARHDRSZ + env->len);
-		SET_VARSIZE(result, VARHDRSZ + env->len);
-		open_bytes(twin, version, env, VARDATA(result));
-		return PointerGetDatum(result);
-	}
-
-	if (env->len != (Size) twin->typlen)
-		report_wrong_length();
-	if (twin->typbyval)
-	{
-		union
-		{
-			char		bytes[sizeof(Datum)];
-			Datum		align;
-		}			value;
-
-		open_bytes(twin, version, env, value.bytes);
-		return fetch_att(value.bytes, true, twin->typlen);
-	}
-	result = palloc(env->len);
-	open_bytes(twin, version, env, result);
-	return PointerGetDatum(result);
+static pg_noinline Datum
+open_object(const CellencTwin *twin, PlainObject *object, int privileges)
+{
+	if (privileges && object->typmod >= 0)
+		cellenc_keyring_check(key_of_typmod(object->typmod), privileges);
+	return datumCopy(object->base, twin->typbyval, twin->typlen);
 }
 
 /* Open value, after a check of the privileges (0: none). */
-static Datum
+static inline Datum
 open_value(const CellencTwin *twin, Datum value, int privileges)
 {
 	PlainObject *object = as_object(value);
 	CellencEnvelope env;
+	CellencKeyVersion *version;
 	struct varlena *flat;
 	Datum		result;
 
-	if (object)
-	{
-		if (privileges && object->typmod >= 0)
-			cellenc_keyring_check(key_of_typmod(object->typmod), privileges);
-		return datumCopy(object->base, twin->typbyval, twin->typlen);
-	}
+	if (unlikely(object))
+		return open_object(twin, object, privileges);
 
 	flat = parse_value(value, &env);
-	result = open_datum(twin, cellenc_keyring_usable_version(env.version_id, privileges), &env);
-	if ((Pointer) flat != DatumGetPointer(value))
+	version = cellenc_keyring_usable_version(env.version_id, privileges);
+	if (likely(twin->typlen == -1 && !twin->send_form))
+	{
+		result = PointerGetDatum(palloc(VARHDRSZ + env.len));
+		SET_VARSIZE(result, VARHDRSZ + env.len);
+		open_bytes(twin, version, &env, VARDATA(result));
+	}
+	else
+		result = open_other(twin, version, flat);
+	if (unlikely((Pointer) flat != DatumGetPointer(value)))
 		pfree(flat);
 	return result;
 }
 
-Datum
+CELLENC_HOT Datum
 cellenc_codec_open(const CellencTwin *twin, Datum value)
 {
 	return open_value(twin, value, CELLENC_PRIV_DECRYPT);
@@ -511,7 +634,7 @@ fits_typmod(const CellencTwin *twin, Datum value, int32 typmod)
 	return format == CELLENC_FORMAT_TERM && cellenc_keyring_search_key_is(&version->row.search_key);
 }
 
-Datum
+CELLENC_HOT Datum
 cellenc_codec_apply(const CellencTwin *twin, Datum value, int32 typmod)
 {
 	PlainObject *object = as_object(value);

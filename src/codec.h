@@ -22,6 +22,12 @@
 extern Datum cellenc_codec_make(const CellencTwin *twin, Datum base, int32 typmod);
 
 /*
+ * The same as sealed bytes, for what is about to be stored: cheaper than an
+ * object that is sealed at once.  typmod is not -1.
+ */
+extern Datum cellenc_codec_seal(const CellencTwin *twin, Datum base, int32 typmod);
+
+/*
  * The plaintext of value as a datum of the base type, palloc'd.  Checks
  * `decrypt` for GetUserId() on the key that the value is or will be under.
  */

@@ -65,78 +65,11 @@ put_u32(uint8_t *dst, uint32_t value)
 	return dst + 4;
 }
 
-static uint32_t
-get_u32(const uint8_t *src)
-{
-	return (uint32_t) src[0] << 24 | (uint32_t) src[1] << 16 |
-		(uint32_t) src[2] << 8 | (uint32_t) src[3];
-}
-
-/*
- * Take the first CELLENC_ID_END bytes apart; size may be more.
- * CELLENC_BAD_FORMAT leaves both results zero.
- */
-CellencStatus
-cellenc_envelope_parse_id(const uint8_t *bytes, size_t size,
-						  uint8_t *format, uint32_t *version_id)
-{
-	*format = 0;
-	*version_id = 0;
-	if (size < CELLENC_ID_END ||
-		(bytes[0] != CELLENC_FORMAT_PLAIN && bytes[0] != CELLENC_FORMAT_TERM) ||
-		get_u32(bytes + 1) == 0)
-		return CELLENC_BAD_FORMAT;
-	*format = bytes[0];
-	*version_id = get_u32(bytes + 1);
-	return CELLENC_OK;
-}
-
-/*
- * Take a whole sealed value apart.  All lengths from that of an empty
- * plaintext on are canonical, for the ciphertext is the only field without a
- * length; bytes cut off or added are found when it is opened.
- * CELLENC_BAD_FORMAT leaves *env zeroed.
- */
-CellencStatus
-cellenc_envelope_parse(const uint8_t *bytes, size_t size, CellencEnvelope *env)
-{
-	uint8_t		format;
-	uint32_t	version_id;
-	size_t		overhead;
-
-	memset(env, 0, sizeof(*env));
-	if (cellenc_envelope_parse_id(bytes, size, &format, &version_id) != CELLENC_OK)
-		return CELLENC_BAD_FORMAT;
-	overhead = cellenc_envelope_size(format == CELLENC_FORMAT_TERM, 0);
-	if (size < overhead || size > INT_MAX)
-		return CELLENC_BAD_FORMAT;
-
-	env->format = format;
-	env->version_id = version_id;
-	bytes += CELLENC_ID_END;
-	if (format == CELLENC_FORMAT_TERM)
-	{
-		env->term = bytes;
-		bytes += CELLENC_TERM_LEN;
-	}
-	env->nonce = bytes;
-	env->ciphertext = bytes + CELLENC_NONCE_LEN;
-	env->len = size - overhead;
-	return CELLENC_OK;
-}
-
-/* Cannot fail: a plaintext in memory is far from SIZE_MAX. */
-size_t
-cellenc_envelope_size(bool with_term, size_t plain_len)
-{
-	return (with_term ? CELLENC_OVERHEAD_TERM : CELLENC_OVERHEAD) + plain_len;
-}
-
 /*
  * Cannot fail.  dst has cellenc_envelope_size() bytes; the caller answers
  * for version_id not being zero and for the nonce being fresh.
  */
-uint8_t *
+CELLENC_HOT uint8_t *
 cellenc_envelope_write(uint8_t *dst, uint32_t version_id,
 					   const uint8_t *term, const uint8_t *nonce)
 {
@@ -311,6 +244,6 @@ cellenc_envelope_name_hash(const char *key_name, uint32_t *hash)
 	CellencStatus status;
 
 	status = cellenc_cipher_sha256(&part, 1, digest);
-	*hash = get_u32(digest) >> 3;	/* 0 if that failed */
+	*hash = cellenc_get_u32(digest) >> 3;	/* 0 if that failed */
 	return status;
 }

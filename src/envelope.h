@@ -12,6 +12,9 @@
 #ifndef CELLENC_ENVELOPE_H
 #define CELLENC_ENVELOPE_H
 
+#include <limits.h>
+#include <string.h>
+
 #include "cipher.h"
 
 #define CELLENC_FORMAT_PLAIN	0x01	/* without a term */
@@ -38,15 +41,76 @@ typedef struct CellencEnvelope
 	size_t		len;			/* of the plaintext */
 } CellencEnvelope;
 
-/* Refuses (CELLENC_BAD_FORMAT) every length, format or id that is not canonical. */
-extern CellencStatus cellenc_envelope_parse(const uint8_t *bytes, size_t size, CellencEnvelope *env);
+/*
+ * Bytes of the sealed value of a plaintext of plain_len bytes.  Cannot fail: a
+ * plaintext in memory is far from SIZE_MAX.
+ */
+static inline size_t
+cellenc_envelope_size(bool with_term, size_t plain_len)
+{
+	return (with_term ? CELLENC_OVERHEAD_TERM : CELLENC_OVERHEAD) + plain_len;
+}
 
-/* As above for the first CELLENC_ID_END (or more) bytes alone. */
-extern CellencStatus cellenc_envelope_parse_id(const uint8_t *bytes, size_t size,
-											   uint8_t *format, uint32_t *version_id);
+static inline uint32_t
+cellenc_get_u32(const uint8_t *src)
+{
+	return (uint32_t) src[0] << 24 | (uint32_t) src[1] << 16 |
+		(uint32_t) src[2] << 8 | (uint32_t) src[3];
+}
 
-/* Bytes of the sealed value of a plaintext of plain_len bytes. */
-extern size_t cellenc_envelope_size(bool with_term, size_t plain_len);
+/*
+ * Take the first CELLENC_ID_END bytes apart; size may be more.
+ * CELLENC_BAD_FORMAT leaves both results zero.
+ */
+static inline CellencStatus
+cellenc_envelope_parse_id(const uint8_t *bytes, size_t size,
+						  uint8_t *format, uint32_t *version_id)
+{
+	*format = 0;
+	*version_id = 0;
+	if (size < CELLENC_ID_END ||
+		(bytes[0] != CELLENC_FORMAT_PLAIN && bytes[0] != CELLENC_FORMAT_TERM) ||
+		cellenc_get_u32(bytes + 1) == 0)
+		return CELLENC_BAD_FORMAT;
+	*format = bytes[0];
+	*version_id = cellenc_get_u32(bytes + 1);
+	return CELLENC_OK;
+}
+
+/*
+ * Take a whole sealed value apart.  Refuses (CELLENC_BAD_FORMAT, *env zeroed)
+ * every format, id and length that is not canonical.  All lengths from that of
+ * an empty plaintext on are, for the ciphertext is the only field without a
+ * length; bytes cut off or added are found when it is opened.
+ */
+static inline CellencStatus
+cellenc_envelope_parse(const uint8_t *bytes, size_t size, CellencEnvelope *env)
+{
+	size_t		overhead;
+	CellencStatus status;
+
+	memset(env, 0, sizeof(*env));
+	status = cellenc_envelope_parse_id(bytes, size, &env->format, &env->version_id);
+	if (status != CELLENC_OK)
+		return status;
+	overhead = cellenc_envelope_size(env->format == CELLENC_FORMAT_TERM, 0);
+	if (size < overhead || size > INT_MAX)
+	{
+		memset(env, 0, sizeof(*env));
+		return CELLENC_BAD_FORMAT;
+	}
+
+	bytes += CELLENC_ID_END;
+	if (env->format == CELLENC_FORMAT_TERM)
+	{
+		env->term = bytes;
+		bytes += CELLENC_TERM_LEN;
+	}
+	env->nonce = bytes;
+	env->ciphertext = bytes + CELLENC_NONCE_LEN;
+	env->len = size - overhead;
+	return CELLENC_OK;
+}
 
 /*
  * Write all that precedes the ciphertext (term NULL: format 01) and return
@@ -67,6 +131,16 @@ extern uint8_t *cellenc_envelope_write(uint8_t *dst, uint32_t version_id,
 extern size_t cellenc_envelope_value_aad(uint8_t *dst, uint8_t format, uint32_t version_id,
 										 const uint8_t *key_uuid, uint8_t repr,
 										 const char *twin_tag, const uint8_t *term);
+
+/*
+ * Put another term into an AAD of format 02, of which it is the end; len is
+ * the AAD's.
+ */
+static inline void
+cellenc_envelope_aad_set_term(uint8_t *aad, size_t len, const uint8_t *term)
+{
+	memcpy(aad + len - CELLENC_TERM_LEN, term, CELLENC_TERM_LEN);
+}
 
 typedef enum CellencPurpose
 {

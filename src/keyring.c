@@ -126,17 +126,21 @@ make_ring(void)
 	versions = hash_create("cellenc key versions", 32, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
+static pg_noinline void
+renew_ring(void)
+{
+	/* cleared first: what comes in from here on counts for the next time */
+	stale = false;
+	drop_ring();
+	make_ring();
+}
+
 /* First thing of every look-up. */
 static inline void
 freshen(void)
 {
 	if (unlikely(stale || !versions))
-	{
-		/* cleared first: what comes in from here on counts for the next time */
-		stale = false;
-		drop_ring();
-		make_ring();
-	}
+		renew_ring();
 }
 
 static void
@@ -200,15 +204,11 @@ remember_key(const CellencKeyRow *row)
 	return &slot->key;
 }
 
-CellencKey *
-cellenc_keyring_key_by_hash(int32 name_hash)
+static pg_noinline CellencKey *
+look_up_key(int32 name_hash)
 {
 	KeySlot    *slot;
 	CellencKeyRow row;
-
-	freshen();
-	if (likely(last_key && last_key->row.name_hash == name_hash))
-		return last_key;
 
 	slot = hash_search(keys, &name_hash, HASH_FIND, NULL);
 	if (slot)
@@ -218,6 +218,21 @@ cellenc_keyring_key_by_hash(int32 name_hash)
 	else
 		return NULL;
 	return last_key;
+}
+
+static inline CellencKey *
+find_key(int32 name_hash)
+{
+	freshen();
+	if (likely(last_key && last_key->row.name_hash == name_hash))
+		return last_key;
+	return look_up_key(name_hash);
+}
+
+CELLENC_HOT CellencKey *
+cellenc_keyring_key_by_hash(int32 name_hash)
+{
+	return find_key(name_hash);
 }
 
 CellencKey *
@@ -257,17 +272,13 @@ cellenc_keyring_literal_key(void)
 	return key;
 }
 
-CellencKeyVersion *
-cellenc_keyring_version(uint32 version_id)
+static pg_noinline CellencKeyVersion *
+look_up_version(uint32 version_id)
 {
 	CellencKeyVersion *version;
 	CellencVersionRow row;
 	CellencKeyRow key_row;
 	CellencKey *key;
-
-	freshen();
-	if (likely(last_version && last_version->version_id == version_id))
-		return last_version;
 
 	version = hash_search(versions, &version_id, HASH_FIND, NULL);
 	if (!version)
@@ -283,10 +294,97 @@ cellenc_keyring_version(uint32 version_id)
 		version->row = row;
 		version->key = key;
 		version->cipher = NULL;
+		memset(version->aad, 0, sizeof(version->aad));
 	}
 	last_version = version;
 	return version;
 }
+
+static inline CellencKeyVersion *
+find_version(uint32 version_id)
+{
+	freshen();
+	if (likely(last_version && last_version->version_id == version_id))
+		return last_version;
+	return look_up_version(version_id);
+}
+
+CELLENC_HOT CellencKeyVersion *
+cellenc_keyring_version(uint32 version_id)
+{
+	return find_version(version_id);
+}
+
+/*
+ * Privileges
+ */
+
+static pg_noinline int
+privileges_of(CellencKey *key, Oid user)
+{
+	int			granted = 0;
+	ListCell   *lc;
+
+	if (superuser_arg(user))
+		return CELLENC_PRIV_ENCRYPT | CELLENC_PRIV_DECRYPT | CELLENC_PRIV_MANAGE;
+
+	foreach(lc, key->grants)
+	{
+		const CellencGrantRow *grant = lfirst(lc);
+		Oid			role;
+
+		if (granted & grant->privilege)
+			continue;
+		if (strcmp(grant->role, "public") == 0)
+			granted |= grant->privilege;
+		else if (OidIsValid(role = get_role_oid(grant->role, true)) &&
+				 has_privs_of_role(user, role))
+			granted |= grant->privilege;
+	}
+	return granted;
+}
+
+static inline bool
+has_privileges(CellencKey *key, Oid user, int privileges)
+{
+	if (key->literal)
+		return true;
+	if (unlikely(key->checked_user != user))
+	{
+		key->checked_privs = privileges_of(key, user);
+		key->checked_user = user;
+	}
+	return (key->checked_privs & privileges) == privileges;
+}
+
+bool
+cellenc_keyring_has(CellencKey *key, Oid user, int privileges)
+{
+	return has_privileges(key, user, privileges);
+}
+
+pg_noreturn static void
+deny(const CellencKey *key)
+{
+	ereport(LOG,
+			(errmsg("permission denied for key \"%s\" to role \"%s\"", key->row.name,
+					GetUserNameFromId(GetUserId(), false)),
+			 errhidestmt(true)));
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for key \"%s\"", key->row.name)));
+}
+
+CELLENC_HOT void
+cellenc_keyring_check(CellencKey *key, int privileges)
+{
+	if (unlikely(!has_privileges(key, GetUserId(), privileges)))
+		deny(key);
+}
+
+/*
+ * Versions, ready for use
+ */
 
 /* Refuse what may not open values any more. */
 static void
@@ -402,10 +500,10 @@ load_cipher(CellencKeyVersion *version)
 	version->cipher = cipher;
 }
 
-CellencKeyVersion *
-cellenc_keyring_usable_version(uint32 version_id, int privileges)
+static inline CellencKeyVersion *
+usable_version(uint32 version_id, int privileges)
 {
-	CellencKeyVersion *version = cellenc_keyring_version(version_id);
+	CellencKeyVersion *version = find_version(version_id);
 
 	if (unlikely(!version))
 		ereport(ERROR,
@@ -413,8 +511,8 @@ cellenc_keyring_usable_version(uint32 version_id, int privileges)
 				 errmsg("key version id %u of an encrypted value does not exist in this database",
 						version_id),
 				 errhint("Restore or import the keys that the value was encrypted with.")));
-	if (privileges)
-		cellenc_keyring_check(version->key, privileges);
+	if (privileges && unlikely(!has_privileges(version->key, GetUserId(), privileges)))
+		deny(version->key);
 	if (unlikely(!version->cipher))
 	{
 		check_state(version);
@@ -423,33 +521,59 @@ cellenc_keyring_usable_version(uint32 version_id, int privileges)
 	return version;
 }
 
-CellencKeyVersion *
-cellenc_keyring_current_version(CellencKey *key)
+CELLENC_HOT CellencKeyVersion *
+cellenc_keyring_usable_version(uint32 version_id, int privileges)
+{
+	return usable_version(version_id, privileges);
+}
+
+static inline CellencKeyVersion *
+current_version(CellencKey *key)
 {
 	if (unlikely(key->current_id == 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("key \"%s\" has no current version", key->row.name),
 				 errhint("Use cellenc_enable_key_version or cellenc_rotate_key.")));
-	return cellenc_keyring_usable_version(key->current_id, 0);
+	return usable_version(key->current_id, 0);
 }
 
-CellencSubkey *
-cellenc_keyring_subkey(CellencKeyVersion *version, const uint8 *salt)
+CellencKeyVersion *
+cellenc_keyring_current_version(CellencKey *key)
 {
-	SubkeySlot *slot = last_subkey;
+	return current_version(key);
+}
+
+CELLENC_HOT CellencKeyVersion *
+cellenc_keyring_sealing_version(int32 name_hash, int privileges)
+{
+	CellencKey *key = find_key(name_hash);
+
+	if (unlikely(!key))
+		return NULL;
+	if (privileges && unlikely(!has_privileges(key, GetUserId(), privileges)))
+		deny(key);
+	return current_version(key);
+}
+
+static inline bool
+slot_holds(const SubkeySlot *slot, const CellencKeyVersion *version, const uint8 *salt)
+{
+	return slot->version_id == version->version_id &&
+		memcmp(slot->salt, salt, CELLENC_SALT_LEN) == 0;
+}
+
+static pg_noinline CellencSubkey *
+look_up_subkey(CellencKeyVersion *version, const uint8 *salt)
+{
+	SubkeySlot *slot;
 	uint32		hash;
 	CellencStatus status;
-
-	if (likely(slot && slot->version_id == version->version_id &&
-			   memcmp(slot->salt, salt, CELLENC_SALT_LEN) == 0))
-		return slot->subkey;
 
 	/* version ids and salts are random: their bytes are the hash */
 	memcpy(&hash, salt, sizeof(hash));
 	slot = &subkeys[(hash ^ version->version_id) & (SUBKEY_SLOTS - 1)];
-	if (slot->version_id != version->version_id ||
-		memcmp(slot->salt, salt, CELLENC_SALT_LEN) != 0)
+	if (!slot_holds(slot, version, salt))
 	{
 		last_subkey = NULL;
 		if (slot->subkey)
@@ -468,61 +592,12 @@ cellenc_keyring_subkey(CellencKeyVersion *version, const uint8 *salt)
 	return slot->subkey;
 }
 
-/*
- * Privileges
- */
-
-static int
-privileges_of(CellencKey *key, Oid user)
+CELLENC_HOT CellencSubkey *
+cellenc_keyring_subkey(CellencKeyVersion *version, const uint8 *salt)
 {
-	int			granted = 0;
-	ListCell   *lc;
-
-	if (superuser_arg(user))
-		return CELLENC_PRIV_ENCRYPT | CELLENC_PRIV_DECRYPT | CELLENC_PRIV_MANAGE;
-
-	foreach(lc, key->grants)
-	{
-		const CellencGrantRow *grant = lfirst(lc);
-		Oid			role;
-
-		if (granted & grant->privilege)
-			continue;
-		if (strcmp(grant->role, "public") == 0)
-			granted |= grant->privilege;
-		else if (OidIsValid(role = get_role_oid(grant->role, true)) &&
-				 has_privs_of_role(user, role))
-			granted |= grant->privilege;
-	}
-	return granted;
-}
-
-bool
-cellenc_keyring_has(CellencKey *key, Oid user, int privileges)
-{
-	if (key->literal)
-		return true;
-	if (unlikely(key->checked_user != user))
-	{
-		key->checked_privs = privileges_of(key, user);
-		key->checked_user = user;
-	}
-	return (key->checked_privs & privileges) == privileges;
-}
-
-void
-cellenc_keyring_check(CellencKey *key, int privileges)
-{
-	if (likely(cellenc_keyring_has(key, GetUserId(), privileges)))
-		return;
-
-	ereport(LOG,
-			(errmsg("permission denied for key \"%s\" to role \"%s\"", key->row.name,
-					GetUserNameFromId(GetUserId(), false)),
-			 errhidestmt(true)));
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied for key \"%s\"", key->row.name)));
+	if (likely(last_subkey && slot_holds(last_subkey, version, salt)))
+		return last_subkey->subkey;
+	return look_up_subkey(version, salt);
 }
 
 /*

@@ -28,12 +28,24 @@ struct CellencKey
 	int			checked_privs;	/* ... has these privileges */
 };
 
+/* The AAD of values of one twin, of which only the term differs; codec.c's. */
+typedef struct CellencAadMemo
+{
+	uint32		twin_serial;	/* 0: empty */
+	uint8		format;
+	Size		len;
+	uint8		bytes[CELLENC_VALUE_AAD_MAX];
+} CellencAadMemo;
+
+#define CELLENC_AAD_MEMOS	4
+
 struct CellencKeyVersion
 {
 	uint32		version_id;		/* hash key */
-	CellencVersionRow row;
 	CellencKey *key;
 	CellencCipherKey *cipher;	/* NULL until first used */
+	CellencAadMemo aad[CELLENC_AAD_MEMOS];
+	CellencVersionRow row;
 };
 
 /* By the 29 bits of a typmod or by name; NULL where there is none. */
@@ -58,8 +70,14 @@ extern CellencKeyVersion *cellenc_keyring_version(uint32 version_id);
  */
 extern CellencKeyVersion *cellenc_keyring_usable_version(uint32 version_id, int privileges);
 
-/* The version that seals; errors as above but 42501. */
+/* The version that seals under key; errors as above but 42501. */
 extern CellencKeyVersion *cellenc_keyring_current_version(CellencKey *key);
+
+/*
+ * The version that seals under the key of a typmod's 29 bits, after a check of
+ * privileges as above; NULL where there is no such key.
+ */
+extern CellencKeyVersion *cellenc_keyring_sealing_version(int32 name_hash, int privileges);
 
 /* 42501 unless GetUserId() has every privilege of the mask on key. */
 extern void cellenc_keyring_check(CellencKey *key, int privileges);

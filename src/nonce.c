@@ -103,7 +103,7 @@ renew_lease(Size len)
 	lease.bytes_left = bytes;
 }
 
-void
+CELLENC_HOT void
 cellenc_nonce_next(Size len, uint8 *nonce)
 {
 	if (unlikely(lease.pid != MyProcPid || lease.values_left == 0 || lease.bytes_left < len))

@@ -50,6 +50,9 @@ static HTAB *twins = NULL;
 /* Moves on when a catalog changes; only a callback writes it. */
 static uint64 generation = 1;
 
+/* Of the twin that was read last. */
+static uint32 last_serial = 0;
+
 /* As below; on success the function's name goes to name (NAMEDATALEN bytes) unless that is NULL. */
 static bool
 runs_symbol(Oid procid, const char *symbol, char *name)
@@ -278,6 +281,7 @@ cellenc_twin_lookup(Oid type)
 		if (!slot->twin)
 			slot->twin = MemoryContextAlloc(CacheMemoryContext, sizeof(CellencTwin));
 		*slot->twin = fresh;
+		slot->twin->serial = ++last_serial;
 	}
 	slot->generation = seen;
 	return slot->is_twin ? slot->twin : NULL;
@@ -293,28 +297,25 @@ cellenc_twin_require(Oid type)
 	return twin;
 }
 
+/* The first call of a function: what the inline functions of twin.h find next. */
 const CellencTwin *
-cellenc_twin_of_result(FmgrInfo *flinfo)
+cellenc_twin_find_result(FmgrInfo *flinfo)
 {
 	CELLENC_CHECK_PRELOAD();
-	if (unlikely(!flinfo->fn_extra))
-		flinfo->fn_extra = unconstify(CellencTwin *,
-									  cellenc_twin_require(get_func_rettype(flinfo->fn_oid)));
+	flinfo->fn_extra = unconstify(CellencTwin *,
+								  cellenc_twin_require(get_func_rettype(flinfo->fn_oid)));
 	return flinfo->fn_extra;
 }
 
 const CellencTwin *
-cellenc_twin_of_argument(FmgrInfo *flinfo)
+cellenc_twin_find_argument(FmgrInfo *flinfo)
 {
-	CELLENC_CHECK_PRELOAD();
-	if (unlikely(!flinfo->fn_extra))
-	{
-		Oid		   *types;
-		int			ntypes;
+	Oid		   *types;
+	int			ntypes;
 
-		(void) get_func_signature(flinfo->fn_oid, &types, &ntypes);
-		flinfo->fn_extra = unconstify(CellencTwin *, cellenc_twin_require(types[0]));
-	}
+	CELLENC_CHECK_PRELOAD();
+	(void) get_func_signature(flinfo->fn_oid, &types, &ntypes);
+	flinfo->fn_extra = unconstify(CellencTwin *, cellenc_twin_require(types[0]));
 	return flinfo->fn_extra;
 }
 

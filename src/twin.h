@@ -26,6 +26,7 @@
 typedef struct CellencTwin
 {
 	Oid			type;			/* hash key */
+	uint32		serial;			/* another one each time this is read */
 	Oid			base;
 	char		tag[CELLENC_TWIN_TAG_MAX + 1];
 	int16		typlen;			/* of the base */
@@ -69,8 +70,20 @@ extern const CellencTwin *cellenc_twin_require(Oid type);
  * kept in fn_extra.  For functions that need nothing else there.  Also checks
  * that the library was preloaded.
  */
-extern const CellencTwin *cellenc_twin_of_result(FmgrInfo *flinfo);
-extern const CellencTwin *cellenc_twin_of_argument(FmgrInfo *flinfo);
+extern const CellencTwin *cellenc_twin_find_result(FmgrInfo *flinfo);
+extern const CellencTwin *cellenc_twin_find_argument(FmgrInfo *flinfo);
+
+static inline const CellencTwin *
+cellenc_twin_of_result(FmgrInfo *flinfo)
+{
+	return likely(flinfo->fn_extra) ? flinfo->fn_extra : cellenc_twin_find_result(flinfo);
+}
+
+static inline const CellencTwin *
+cellenc_twin_of_argument(FmgrInfo *flinfo)
+{
+	return likely(flinfo->fn_extra) ? flinfo->fn_extra : cellenc_twin_find_argument(flinfo);
+}
 
 /*
  * Is this text, which is about to become a value, a sealed one?  In pg_upgrade

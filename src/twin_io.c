@@ -46,7 +46,7 @@ has_prefix(const char *str, int len)
 		memcmp(str, SEALED_PREFIX, strlen(SEALED_PREFIX)) == 0;
 }
 
-bool
+CELLENC_HOT bool
 cellenc_twin_is_sealed_text(const char *str, int len)
 {
 	/* no key is used in pg_upgrade, so there is nothing to seal with */

@@ -98,7 +98,7 @@ static void
 run_gcm(Json *group, Json *test, Count *count)
 {
 	bool		valid = strcmp(get_text(test, "result"), "valid") == 0;
-	CellencSubkey subkey = {{0}, NULL, NULL};
+	CellencSubkey subkey = {.seal = NULL};
 	uint8_t		sealed[MAX_BYTES + CELLENC_TAG_LEN];
 	uint8_t		expected[MAX_BYTES + CELLENC_TAG_LEN];
 	uint8_t		opened[MAX_BYTES];
