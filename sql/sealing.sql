@@ -169,6 +169,10 @@ SELECT octet_length(sealing_bytes(format('%s', i2))) - 2 AS int2, octet_length(s
 	octet_length(sealing_bytes(format('%s', d))) - 4 AS date, octet_length(sealing_bytes(format('%s', u))) - 16 AS uuid_term,
 	octet_length(sealing_bytes(format('%s', f8))) - 8 AS float8, octet_length(sealing_bytes(format('%s', iv))) - 16 AS interval
 FROM sealing_size LIMIT 1;
+-- a header of one byte where a plain value would have one
+SELECT length(search) AS plain, pg_column_size(t) - 45 - length(search) AS none,
+	pg_column_size(te) - 61 - length(search) AS equality, pg_column_size(i8) - 45 - 8 AS int8
+FROM sealing_size WHERE length(search) < 128 ORDER BY 1;
 SELECT v.name, count(*), count(DISTINCT bytes) AS different, count(DISTINCT substr(bytes, 1, 5)) AS ids
 FROM (SELECT 'select', sealing_bytes(format('%s', v)) FROM sealing
 	UNION ALL SELECT 'update', sealing_bytes(format('%s', n)) FROM sealing

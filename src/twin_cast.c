@@ -176,7 +176,7 @@ cast_to_base(CastState *state, Datum value)
 }
 
 /* twin → base: the only implicit cast of a twin to an ordinary type. */
-Datum
+CELLENC_HOT Datum
 cellenc_twin_open(PG_FUNCTION_ARGS)
 {
 	const CellencTwin *twin = cellenc_twin_of_argument(fcinfo->flinfo);
@@ -194,7 +194,7 @@ cellenc_twin_open_to(PG_FUNCTION_ARGS)
 }
 
 /* Length coercion: twin → the same twin under a typmod. */
-Datum
+CELLENC_HOT Datum
 cellenc_twin_apply(PG_FUNCTION_ARGS)
 {
 	const CellencTwin *twin = cellenc_twin_of_result(fcinfo->flinfo);
@@ -203,10 +203,25 @@ cellenc_twin_apply(PG_FUNCTION_ARGS)
 }
 
 /*
+ * The value of plaintext base under the cast's typmod.  What is assigned to a
+ * column is sealed at once: nobody looks at it before it is stored.  An
+ * explicit cast may be there for a comparison only.
+ */
+static inline Datum
+new_value(const CellencTwin *twin, Datum base, FunctionCallInfo fcinfo)
+{
+	int32		typmod = PG_GETARG_INT32(1);
+
+	if (typmod >= 0 && !PG_GETARG_BOOL(2))
+		return cellenc_codec_seal(twin, base, typmod);
+	return cellenc_codec_make(twin, base, typmod);
+}
+
+/*
  * base → twin.  Text is where a sealed value could slip in and be sealed
  * again, so it is looked at here as in the input function.
  */
-Datum
+CELLENC_HOT Datum
 cellenc_twin_seal(PG_FUNCTION_ARGS)
 {
 	const CellencTwin *twin = cellenc_twin_of_result(fcinfo->flinfo);
@@ -222,7 +237,7 @@ cellenc_twin_seal(PG_FUNCTION_ARGS)
 													  typmod, NULL));
 		base = PointerGetDatum(str);
 	}
-	PG_RETURN_DATUM(cellenc_codec_make(twin, base, typmod));
+	PG_RETURN_DATUM(new_value(twin, base, fcinfo));
 }
 
 /* another ordinary type → twin, through the base */
@@ -231,8 +246,7 @@ cellenc_twin_seal_from(PG_FUNCTION_ARGS)
 {
 	CastState  *state = cast_state(fcinfo->flinfo);
 
-	PG_RETURN_DATUM(cellenc_codec_make(state->target, cast_to_base(state, PG_GETARG_DATUM(0)),
-									   PG_GETARG_INT32(1)));
+	PG_RETURN_DATUM(new_value(state->target, cast_to_base(state, PG_GETARG_DATUM(0)), fcinfo));
 }
 
 /* twin → another twin */
@@ -242,5 +256,5 @@ cellenc_twin_convert(PG_FUNCTION_ARGS)
 	CastState  *state = cast_state(fcinfo->flinfo);
 	Datum		plain = cellenc_codec_open(state->source, PG_GETARG_DATUM(0));
 
-	PG_RETURN_DATUM(cellenc_codec_make(state->target, cast_to_base(state, plain), PG_GETARG_INT32(1)));
+	PG_RETURN_DATUM(new_value(state->target, cast_to_base(state, plain), fcinfo));
 }
