@@ -229,7 +229,8 @@ case ${1:-} in
         set_up
         build_all
         result=0
-        as_user ROWS="${ROWS:-}" ROTATE_ROWS="${ROTATE_ROWS:-}" REPEAT="${REPEAT:-}" \
+        as_user ROWS="${ROWS:-}" SORT_ROWS="${SORT_ROWS:-}" ROTATE_ROWS="${ROTATE_ROWS:-}" \
+            REPEAT="${REPEAT:-}" BENCH_SECONDS="${BENCH_SECONDS:-}" PARTS="${PARTS:-}" \
             perl test/bench/bench.pl || result=$?
         if [ -n "${JSON:-}" ] && [ -f "$RUN/bench.json" ]; then
             cp "$RUN/bench.json" "$JSON"

@@ -6,11 +6,16 @@
 # throw-away server of its own.  Compares a plain column, cellenc, and pgcrypto
 # as people use it: encrypt_iv with a random IV in every row, and
 # pgp_sym_encrypt with its defaults (on few rows, because one costs as much as
-# hundreds of the others).  All figures are medians of runs in alternating order.
+# hundreds of the others).  Searches, sorts and a mix of short transactions are
+# compared with the same on plain columns with the same kind of index.
 #
-# Environment: ROWS, ROTATE_ROWS, REPEAT, BINDIR.  Prints a table and one line
-# of JSON, which is also left in bench.json; the exit code tells whether every
-# target was met.
+# What is compared runs in one session or on one server, in alternating order,
+# every round backwards of the last; each figure is a ratio of medians.
+#
+# Environment: ROWS, SORT_ROWS, ROTATE_ROWS, REPEAT, BENCH_SECONDS (of one run of
+# pgbench), BINDIR, and PARTS: which of the parts below to measure.  Prints a
+# table and one line of JSON, which is also left in bench.json; the exit code
+# tells whether every target was met.
 
 use strict;
 use warnings;
@@ -18,7 +23,10 @@ use warnings;
 use File::Temp qw(tempdir);
 
 my $rows = $ENV{ROWS} || 1_000_000;
+my $sort_rows = $ENV{SORT_ROWS} || 100_000;
 my $rotate_rows = $ENV{ROTATE_ROWS} || 2_000_000;
+my $lookups = 10_000;
+my $seconds = $ENV{BENCH_SECONDS} || 10;
 my $repeat = $ENV{REPEAT} || 7;
 my $rotate_repeat = $repeat < 3 ? $repeat : 3;
 my $pgp_rows = 5000;
@@ -38,8 +46,28 @@ my %settings = (
 
 # Not in the current folder: the path of a socket has to be short.
 my $dir = tempdir('cellenc-bench.XXXXXX', TMPDIR => 1, CLEANUP => 1);
+my $bare_port = 5433;
 my @figures;
-my %detail;
+my %times;		# label => [milliseconds, ...]
+my %rates;		# label => [transactions per second, ...]
+
+my %parts = (
+	scans => \&measure_scans,
+	inserts => \&measure_inserts,
+	bytes => \&measure_bytes,
+	first_use => \&measure_first_use,
+	lookups => \&measure_lookups,
+	sorts => \&measure_sorts,
+	oltp => \&measure_oltp,
+	hooks => \&measure_hooks,
+	rotation => \&measure_rotation);
+my @all_parts = qw(scans inserts bytes first_use lookups sorts oltp hooks rotation);
+my @wanted = split(' ', $ENV{PARTS} || "@all_parts");
+
+foreach my $part (@wanted)
+{
+	die "bench.pl: unknown part \"$part\"; there are @all_parts\n" unless $parts{$part};
+}
 
 $ENV{PGHOST} = $dir;
 $ENV{PGPORT} = 5432;
@@ -49,18 +77,14 @@ $SIG{INT} = $SIG{TERM} = sub { exit 130 };
 
 start_server();
 make_tables();
-measure_scans();
-measure_inserts();
-measure_bytes();
-measure_first_use();
-measure_rotation();
-stop_server();
+$parts{$_}->() foreach @wanted;
+stop_servers();
 exit report();
 
 END
 {
 	my $status = $?;
-	stop_server();
+	stop_servers();
 	$? = $status;
 }
 
@@ -83,19 +107,23 @@ sub append
 	return;
 }
 
+sub start_cluster
+{
+	my ($name, $port, $conf) = @_;
+
+	$conf .= join('', map { "$_ = $settings{$_}\n" } sort keys %settings);
+	command("$bindir/initdb -D $dir/$name -U postgres -A trust -E UTF8 --locale=C >$dir/initdb.log");
+	append("$dir/$name/postgresql.conf",
+		"${conf}port = $port\nlisten_addresses = ''\nunix_socket_directories = '$dir'\n");
+	command("$bindir/pg_ctl -D $dir/$name -l $dir/$name.log -s -w start");
+	return;
+}
+
 sub start_server
 {
-	my $conf = join('', map { "$_ = $settings{$_}\n" } sort keys %settings);
-
-	command("$bindir/initdb -D $dir/data -U postgres -A trust -E UTF8 --locale=C >$dir/initdb.log");
 	command("umask 077 && openssl rand -hex 32 >$dir/master.key");
-	append("$dir/data/postgresql.conf", $conf . <<"CONF");
-shared_preload_libraries = 'cellenc'
-cellenc.master_key_file = '$dir/master.key'
-listen_addresses = ''
-unix_socket_directories = '$dir'
-CONF
-	command("$bindir/pg_ctl -D $dir/data -l $dir/server.log -s -w start");
+	start_cluster('data', $ENV{PGPORT},
+		"shared_preload_libraries = 'cellenc'\ncellenc.master_key_file = '$dir/master.key'\n");
 
 	# Jobs at full speed, where this version limits them.
 	query("DO \$\$ BEGIN
@@ -105,9 +133,12 @@ CONF
 	return;
 }
 
-sub stop_server
+sub stop_servers
 {
-	system("$bindir/pg_ctl -D $dir/data -m immediate -s stop") if -f "$dir/data/postmaster.pid";
+	foreach my $name (qw(data bare))
+	{
+		system("$bindir/pg_ctl -D $dir/$name -m immediate -s stop") if -f "$dir/$name/postmaster.pid";
+	}
 	return;
 }
 
@@ -117,7 +148,7 @@ sub session
 {
 	my (@statements) = @_;
 	my $script = "$dir/session.sql";
-	my %times;
+	my %measured;
 	my $label;
 
 	unlink $script;
@@ -137,10 +168,10 @@ sub session
 	while (my $line = <$out>)
 	{
 		$label = $1 if $line =~ /^\@(\S+)$/;
-		push @{ $times{$label} }, $1 if $line =~ /^Time: ([\d.]+) ms/;
+		push @{ $measured{$label} }, $1 if $line =~ /^Time: ([\d.]+) ms/;
 	}
 	close($out) or die "bench.pl: psql failed\n";
-	return \%times;
+	return \%measured;
 }
 
 sub query
@@ -183,19 +214,53 @@ sub alternate
 {
 	my ($before, @timed) = @_;
 	my @statements = ('SET client_min_messages = warning', map { ($before->($_->[0]), $_->[1]) } @timed);
-	my $times;
+	my $measured;
 	my %medians;
 
 	foreach my $round (1 .. $repeat)
 	{
 		push @statements, map { ($before->($_->[0]), $_) } ($round % 2 ? @timed : reverse @timed);
 	}
-	$times = session(@statements);
-	foreach my $label (keys %$times)
+	$measured = session(@statements);
+	foreach my $label (keys %$measured)
 	{
-		$medians{$label} = median(@{ $times->{$label} });
-		$detail{$label} = $times->{$label};
+		$medians{$label} = median(@{ $measured->{$label} });
+		$times{$label} = $measured->{$label};
 	}
+	return \%medians;
+}
+
+# Transactions per second of a run of pgbench.
+sub pgbench
+{
+	my (@options) = @_;
+	my $log = "$dir/pgbench.log";
+
+	# -n: its own tables need not be there
+	command("$bindir/pgbench -n -M prepared -T $seconds @options >$log 2>&1");
+	open(my $in, '<', $log) or die "could not read \"$log\": $!\n";
+	my ($rate) = join('', <$in>) =~ /^tps = ([\d.]+)/m;
+	close($in);
+	die "bench.pl: no result in pgbench's output\n" unless defined $rate;
+	return $rate;
+}
+
+# Run pgbench with each of label => [options] in turn, once to warm up and then
+# in $repeat rounds.  Returns the medians.
+sub alternate_pgbench
+{
+	my (%options) = @_;
+	my %medians;
+
+	foreach my $round (0 .. $repeat)
+	{
+		foreach my $label ($round % 2 ? sort keys %options : reverse sort keys %options)
+		{
+			my $rate = pgbench(@{ $options{$label} });
+			push @{ $rates{$label} }, $rate if $round > 0;
+		}
+	}
+	$medians{$_} = median(@{ $rates{$_} }) foreach keys %options;
 	return \%medians;
 }
 
@@ -294,12 +359,175 @@ sub measure_first_use
 	{
 		foreach my $what ($round % 2 ? qw(plain cellenc) : qw(cellenc plain))
 		{
-			my $times = session([ "first_$what", "SELECT v FROM one_$what" ]);
-			push @{ $detail{"first_$what"} }, $times->{"first_$what"}[0];
+			my $first = session([ "first_$what", "SELECT v FROM one_$what" ]);
+			push @{ $times{"first_$what"} }, $first->{"first_$what"}[0];
 		}
 	}
 	figure('first use of a key in a connection, over plain',
-		median(@{ $detail{first_cellenc} }) - median(@{ $detail{first_plain} }), '<=', 1, 'ms');
+		median(@{ $times{first_cellenc} }) - median(@{ $times{first_plain} }), '<=', 1, 'ms');
+	return;
+}
+
+#
+# Searching.  One table for each kind of index, so that the planner has no choice.
+#
+my %searched;
+
+BEGIN
+{
+	%searched = (
+		plain_hash => [ 'text', 'INDEX ON plain_hash USING hash (v)' ],
+		equality_hash => [ "enctext('bench', 'equality')", 'INDEX ON equality_hash USING hash (v)' ],
+		plain_unique => [ 'text', 'UNIQUE INDEX ON plain_unique (v)' ],
+		equality_unique =>
+		  [ "enctext('bench', 'equality')", 'UNIQUE INDEX ON equality_unique (v cellenc.enctext_term_ops)' ],
+		order_btree => [ "enctext('bench', 'order')", 'INDEX ON order_btree (v)' ]);
+}
+
+# Every $lookups-th part of the rows, in no order, by a condition with a
+# parameter, as an application would have it.
+sub lookup
+{
+	my ($table) = @_;
+	return "DO \$\$ DECLARE probe text; found bigint; BEGIN
+		FOR probe IN SELECT v FROM probe LOOP
+			SELECT id INTO STRICT found FROM $table WHERE v = probe;
+		END LOOP; END \$\$";
+}
+
+sub measure_lookups
+{
+	my @tables = sort keys %searched;
+	my $time;
+
+	session('SET client_min_messages = warning',
+		"CREATE TABLE probe AS SELECT v FROM source ORDER BY md5(v) LIMIT $lookups",
+		map { ("CREATE TABLE $_ (id bigint, v $searched{$_}[0])",
+				"INSERT INTO $_ SELECT id, v FROM source",
+				"CREATE $searched{$_}[1]",
+				"VACUUM (ANALYZE) $_") } @tables);
+	foreach my $table (@tables)
+	{
+		my $plan = query("SET plan_cache_mode = force_generic_plan;
+			PREPARE lookup (text) AS SELECT id FROM $table WHERE v = \$1; EXPLAIN EXECUTE lookup ('x')");
+		die "bench.pl: a look-up in $table uses no index:\n$plan\n" unless $plan =~ /Index/;
+	}
+	$time = alternate(sub { () }, map { [ "lookup_$_", lookup($_) ] } @tables);
+	figure("$lookups look-ups: equality / plain, hash index",
+		$time->{lookup_equality_hash} / $time->{lookup_plain_hash}, '<=', 1.3, 'x');
+	figure("$lookups look-ups: equality / plain, unique index",
+		$time->{lookup_equality_unique} / $time->{lookup_plain_unique}, '<=', 1.3, 'x');
+	figure("$lookups look-ups: order / plain, btree index",
+		$time->{lookup_order_btree} / $time->{lookup_plain_unique}, '<=', 2, 'x');
+	session('DROP TABLE probe, ' . join(', ', @tables));
+	return;
+}
+
+#
+# Sorting, grouping and joining without an index.
+#
+my %sort_type;
+
+BEGIN
+{
+	%sort_type = (
+		plain => 'text',
+		none => "enctext('bench')",
+		equality => "enctext('bench', 'equality')");
+}
+
+sub measure_sorts
+{
+	my @kinds = sort keys %sort_type;
+	my %query = (
+		order => 'SELECT count(*) FROM (SELECT v FROM sort_%s ORDER BY v OFFSET 0) s',
+		group => 'SELECT count(*) FROM (SELECT v FROM sort_%s GROUP BY v) s',
+		join => 'SELECT count(*) FROM sort_%1$s a JOIN sort_%1$s b USING (v)');
+	my %name = (order => 'ORDER BY', group => 'GROUP BY', join => 'hash join');
+	my $time;
+
+	session('SET client_min_messages = warning',
+		map { ("CREATE TABLE sort_$_ (id bigint, v $sort_type{$_})",
+				"INSERT INTO sort_$_ SELECT id, v FROM source LIMIT $sort_rows",
+				"VACUUM (ANALYZE) sort_$_") } @kinds);
+	$time = alternate(
+		sub { $_[0] =~ /^join/ ? 'SET work_mem = \'64MB\'; SET enable_mergejoin = off' : 'SET work_mem = \'64MB\'' },
+		map { my $what = $_; map { [ "${what}_$_", sprintf($query{$what}, $_) ] } @kinds } sort keys %query);
+	foreach my $what (qw(order group join))
+	{
+		figure("$name{$what} of $sort_rows rows: none / plain",
+			$time->{"${what}_none"} / $time->{"${what}_plain"}, '<=', 3, 'x');
+		figure("$name{$what} of $sort_rows rows: equality / plain",
+			$time->{"${what}_equality"} / $time->{"${what}_plain"}, '<=', $what eq 'order' ? 3 : 1.5, 'x');
+	}
+	session('DROP TABLE ' . join(', ', map { "sort_$_" } @kinds));
+	return;
+}
+
+#
+# Short transactions: of ten, eight look a customer up by e-mail address, one
+# adds one, one changes a name.
+#
+sub measure_oltp
+{
+	my %type = (plain => 'text', cellenc => "enctext('bench', 'equality')");
+	my %options;
+	my $rate;
+
+	foreach my $kind (sort keys %type)
+	{
+		my $table = "customers_$kind";
+		my $class = $kind eq 'plain' ? '' : 'cellenc.enctext_term_ops';
+		my %script = (
+			select => "SELECT id, name FROM $table WHERE email = 'user' || :id::text || '\@example.com'",
+			insert => "INSERT INTO $table (email, name) VALUES "
+			  . "('new' || nextval('${table}_new')::text || '\@example.com', 'Name ' || :id::text)",
+			update => "UPDATE $table SET name = 'New name ' || :id::text "
+			  . "WHERE email = 'user' || :id::text || '\@example.com'");
+
+		session('SET client_min_messages = warning',
+			"CREATE TABLE $table (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+			   email $type{$kind} NOT NULL, name $type{$kind})",
+			"CREATE SEQUENCE ${table}_new CACHE 100",
+			"INSERT INTO $table (email, name)
+			   SELECT 'user' || i || '\@example.com', 'Name ' || i FROM generate_series(1, $sort_rows) i",
+			"CREATE UNIQUE INDEX ON $table (email $class)",
+			"VACUUM (ANALYZE) $table");
+		foreach my $name (sort keys %script)
+		{
+			unlink "$dir/$kind.$name";
+			append("$dir/$kind.$name", "\\set id random(1, $sort_rows)\n$script{$name};\n");
+		}
+		$options{"oltp_$kind"} =
+		  [ '-c 4 -j 1', "-f $dir/$kind.select\@8 -f $dir/$kind.insert\@1 -f $dir/$kind.update\@1" ];
+	}
+	query('CHECKPOINT');
+	$rate = alternate_pgbench(%options);
+	figure('short transactions: cellenc / plain, tps', $rate->{oltp_cellenc} / $rate->{oltp_plain}, '>=', 0.9, 'x');
+	session('DROP TABLE customers_plain, customers_cellenc');
+	return;
+}
+
+#
+# What plain statements pay for cellenc's hooks: the same on a server without
+# the library.  Runs of the same server differ by more than the target leaves
+# only where the machine is busy with something else.
+#
+sub measure_hooks
+{
+	my $rate;
+
+	start_cluster('bare', $bare_port, '');
+	foreach my $port ($ENV{PGPORT}, $bare_port)
+	{
+		command("$bindir/pgbench -p $port -i -q -s 10 >$dir/pgbench.log 2>&1");
+	}
+	# simple protocol: parsing and planning come with every statement
+	$rate = alternate_pgbench(
+		hooks_with => [ '-S -M simple -c 2 -j 1', "-p $ENV{PGPORT}" ],
+		hooks_without => [ '-S -M simple -c 2 -j 1', "-p $bare_port" ]);
+	figure('pgbench -S: with / without cellenc, tps', $rate->{hooks_with} / $rate->{hooks_without}, '>=', 0.97, 'x');
+	command("$bindir/pgbench -p $ENV{PGPORT} -i -I d -q >$dir/pgbench.log 2>&1");
 	return;
 }
 
@@ -316,7 +544,8 @@ sub measure_rotation
 		'CHECKPOINT');
 	my (@update, @rotate);
 
-	session('DROP TABLE source, plain, cellenc, term, raw, pgp, one_plain, one_cellenc',
+	session('SET client_min_messages = warning',
+		'DROP TABLE IF EXISTS source, plain, cellenc, term, raw, pgp, one_plain, one_cellenc',
 		"SELECT cellenc_create_key('rotated')", 'CHECKPOINT');
 	foreach my $round (1 .. $rotate_repeat)
 	{
@@ -324,24 +553,24 @@ sub measure_rotation
 		{
 			if ($what eq 'update')
 			{
-				my $times = session(@fresh, [ 'update', 'UPDATE rotated SET note = reverse(note)' ]);
-				push @update, $times->{update}[0];
+				my $run = session(@fresh, [ 'update', 'UPDATE rotated SET note = reverse(note)' ]);
+				push @update, $run->{update}[0];
 			}
 			else
 			{
-				my $times = session(@fresh,
+				my $run = session(@fresh,
 					[ 'rotate', "SELECT cellenc_rotate_key('rotated')" ],
 					[ 'wait', 'CALL cellenc_wait()' ]);
 				my $left = query("SELECT count(*) FROM rotated WHERE cellenc_key_version(v) <>
 					(SELECT version FROM cellenc.key_versions WHERE key = 'rotated' AND state = 'current')");
 
 				die "bench.pl: $left values are not under the current version\n" if $left ne '0';
-				push @rotate, $times->{rotate}[0] + $times->{wait}[0];
+				push @rotate, $run->{rotate}[0] + $run->{wait}[0];
 			}
 		}
 	}
-	$detail{update} = \@update;
-	$detail{rotate} = \@rotate;
+	$times{update} = \@update;
+	$times{rotate} = \@rotate;
 	figure("rotation of $rotate_rows rows / plain UPDATE", median(@rotate) / median(@update), '<=', 1.6, 'x');
 	return;
 }
@@ -372,6 +601,24 @@ sub json_string
 	return "\"$text\"";
 }
 
+sub print_details
+{
+	my ($measured) = @_;
+
+	foreach my $label (sort keys %$measured)
+	{
+		my @sorted = sort { $a <=> $b } @{ $measured->{$label} };
+		printf "    %-24s %10.2f   (%.2f to %.2f)\n", $label, median(@sorted), @sorted[ 0, -1 ];
+	}
+	return;
+}
+
+sub json_medians
+{
+	my ($measured) = @_;
+	return join(', ', map { sprintf('"%s": %.3f', $_, median(@{ $measured->{$_} })) } sort keys %$measured);
+}
+
 sub report
 {
 	chomp(my $version = `$bindir/postgres --version`);
@@ -382,29 +629,26 @@ sub report
 	print "$version; ", machine(), "\n";
 	print "$settings\n";
 	print "$rows rows of 20 bytes of text, medians of $repeat runs ($rotate_repeat for the rotation), ms:\n";
-	foreach my $label (sort keys %detail)
-	{
-		my @times = @{ $detail{$label} };
-		printf "    %-16s %10.2f   (%.2f to %.2f)\n", $label, median(@times),
-		  (sort { $a <=> $b } @times)[ 0, -1 ];
-	}
-	printf "\n%-50s %10s %12s\n", 'figure', 'target', 'measured';
+	print_details(\%times);
+	print "transactions per second:\n" if %rates;
+	print_details(\%rates);
+	printf "\n%-52s %10s %12s\n", 'figure', 'target', 'measured';
 	foreach my $figure (@figures)
 	{
-		printf "%-50s %10s %12s  %s\n", $figure->{name},
+		printf "%-52s %10s %12s  %s\n", $figure->{name},
 		  "$figure->{relation} $figure->{target}",
 		  sprintf($figure->{unit} eq 'bytes' ? '%d %s' : '%.2f %s', $figure->{measured}, $figure->{unit}),
 		  $figure->{met} ? 'pass' : 'MISS';
 	}
 	printf "\n%d of %d targets met\n", @figures - $missed, scalar @figures;
 
-	$json = sprintf('{"server": %s, "machine": %s, "settings": %s, "rows": %d, "figures": [%s], "medians_ms": {%s}}',
+	$json = sprintf('{"server": %s, "machine": %s, "settings": %s, "rows": %d, "figures": [%s], "medians_ms": {%s}, "medians_tps": {%s}}',
 		json_string($version), json_string(machine()), json_string($settings), $rows,
 		join(', ', map {
 			sprintf('{"name": %s, "target": "%s %s", "measured": %.4f, "unit": "%s", "pass": %s}',
 				json_string($_->{name}), $_->{relation}, $_->{target}, $_->{measured}, $_->{unit},
 				$_->{met} ? 'true' : 'false') } @figures),
-		join(', ', map { sprintf('"%s": %.3f', $_, median(@{ $detail{$_} })) } sort keys %detail));
+		json_medians(\%times), json_medians(\%rates));
 	print "$json\n";
 	unlink 'bench.json';
 	append('bench.json', "$json\n");
