@@ -33,8 +33,15 @@
 #define LEASE_VALUES	4096
 #define LEASE_BYTES		(SALT_BYTES / (SALT_VALUES / LEASE_VALUES))
 
-/* The most that getrandom() gives without being interrupted is 256 bytes. */
-#define IVS_AT_ONCE		21
+/*
+ * IVs fetched at once: at first as many as getrandom() gives without being
+ * interrupted (256 bytes), then twice as many each time, for a statement that
+ * seals many values spends a good part of its time in these calls.  What
+ * is fetched and not used yet is what a clone of a running virtual machine
+ * would use again, hence the bound.
+ */
+#define IVS_AT_FIRST	21
+#define IVS_AT_MOST		(4 * IVS_AT_FIRST)
 
 typedef struct SharedSalt
 {
@@ -57,7 +64,8 @@ typedef struct IvBuffer
 {
 	int			pid;
 	int			left;			/* IVs not handed out yet, taken from the end */
-	uint8		ivs[IVS_AT_ONCE][CELLENC_IV_LEN];
+	int			fetched;		/* in this transaction, the last time */
+	uint8		ivs[IVS_AT_MOST][CELLENC_IV_LEN];
 } IvBuffer;
 
 static SharedSalt *shared_salt = NULL;
@@ -103,6 +111,18 @@ renew_lease(Size len)
 	lease.bytes_left = bytes;
 }
 
+static pg_noinline void
+fetch_ivs(void)
+{
+	int			n = Min(Max(2 * iv_buffer.fetched, IVS_AT_FIRST), IVS_AT_MOST);
+
+	iv_buffer.left = 0;
+	random_bytes(iv_buffer.ivs, n * CELLENC_IV_LEN);
+	iv_buffer.pid = MyProcPid;
+	iv_buffer.fetched = n;
+	iv_buffer.left = n;
+}
+
 CELLENC_HOT void
 cellenc_nonce_next(Size len, uint8 *nonce)
 {
@@ -112,11 +132,7 @@ cellenc_nonce_next(Size len, uint8 *nonce)
 	lease.bytes_left -= len;
 
 	if (unlikely(iv_buffer.pid != MyProcPid || iv_buffer.left == 0))
-	{
-		random_bytes(iv_buffer.ivs, sizeof(iv_buffer.ivs));
-		iv_buffer.pid = MyProcPid;
-		iv_buffer.left = IVS_AT_ONCE;
-	}
+		fetch_ivs();
 	iv_buffer.left--;
 
 	memcpy(nonce, lease.salt, CELLENC_SALT_LEN);
@@ -132,6 +148,7 @@ discard_ivs(XactEvent event, void *arg)
 		cellenc_cipher_wipe(iv_buffer.ivs, sizeof(iv_buffer.ivs));
 		iv_buffer.left = 0;
 	}
+	iv_buffer.fetched = 0;
 }
 
 static void
