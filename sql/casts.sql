@@ -21,20 +21,22 @@ CREATE VIEW casts_twin AS
 SELECT t.oid AS twin, b.oid AS base FROM pg_type t JOIN pg_type b ON t.typname = 'enc' || b.typname
 WHERE t.typnamespace = 'pg_catalog'::regnamespace AND b.typnamespace = t.typnamespace AND t.typtype = 'b' AND t.typelem = 0;
 SELECT count(*) FROM casts_twin;
--- implicit from a twin: to its base and itself, and where the bases' is
+-- implicit from a twin: to its base and itself, and where the bases' is; and to
+-- the types of arguments
 SELECT c.castsource::regtype, c.casttarget::regtype FROM pg_cast c JOIN casts_twin s ON s.twin = c.castsource
 LEFT JOIN casts_twin t ON t.twin = c.casttarget
 WHERE c.castcontext = 'i' AND c.casttarget NOT IN (s.base, s.twin)
 	AND NOT EXISTS (SELECT FROM pg_cast m WHERE m.castsource = s.base AND m.casttarget = t.base AND m.castcontext = 'i')
 ORDER BY 1, 2;
--- between twins: exactly the bases', with their context; assignment for the same base
+-- between twins: exactly the bases', with their context; assignment for the same
+-- base, and to those with operators that are found without naming a schema
 SELECT s.twin::regtype, t.twin::regtype, b.castcontext, c.castcontext
 FROM casts_twin s CROSS JOIN casts_twin t
 LEFT JOIN pg_cast b ON b.castsource = s.base AND b.casttarget = t.base
 LEFT JOIN pg_cast c ON c.castsource = s.twin AND c.casttarget = t.twin
 WHERE s.twin <> t.twin AND b.castcontext IS DISTINCT FROM c.castcontext
 ORDER BY 1, 2;
--- to other types: the base's, but never implicit
+-- to other types: the base's, but never implicit, except to types of arguments
 SELECT s.twin::regtype, b.casttarget::regtype, b.castcontext, c.castcontext
 FROM casts_twin s JOIN pg_cast b ON b.castsource = s.base AND b.casttarget <> s.base
 LEFT JOIN pg_cast c ON c.castsource = s.twin AND c.casttarget = b.casttarget
@@ -91,7 +93,7 @@ SELECT i4::encdate FROM casts_e;
 SELECT coalesce(t, 'none'), coalesce(i4, 0), coalesce(n, 0), coalesce(n, 0::int2), coalesce(i8, 0), coalesce(f8, 0), coalesce(b, false), coalesce(d, '2000-01-01') FROM casts_e WHERE id < 3 ORDER BY id;
 SELECT pg_typeof(coalesce(t, 'none')), pg_typeof(coalesce(i4, 0)), pg_typeof(coalesce(b, false)), pg_typeof(coalesce(d, date '2000-01-01')) FROM casts_e WHERE id = 1;
 SELECT coalesce(e.t, p.t), coalesce(p.t, e.t), coalesce(e.t, p.vc), coalesce(p.vc, e.t), coalesce(e.t, p.ch), coalesce(p.na, e.t),
-	coalesce(e.n, p.i4), coalesce(p.i4, e.n), coalesce(e.i8, p.i4), coalesce(p.i2, e.i8), coalesce(e.tz, p.d)::date, coalesce(e.ts, p.d)
+	coalesce(e.n, p.i4), coalesce(p.i4, e.n), coalesce(e.i8, p.i4), coalesce(p.i2, e.i8), coalesce(e.tz, p.d)::date
 FROM casts_e e, casts_p p WHERE e.id < 3 ORDER BY e.id;
 SELECT CASE WHEN id = 1 THEN t ELSE 'other' END, CASE WHEN id = 2 THEN 0 ELSE i4 END, CASE id WHEN 1 THEN n ELSE 7 END FROM casts_e WHERE id < 3 ORDER BY id;
 SELECT greatest(i4, 3), least(i4, 3), greatest(n, i4), least(t, 'u'), nullif(i4, 4), nullif(t, 'x') FROM casts_e WHERE id = 1;

@@ -206,9 +206,20 @@ AS 'MODULE_PATHNAME', 'cellenc_array_analyze' LANGUAGE c VOLATILE STRICT PARALLE
 CREATE FUNCTION cellenc.cellenc_fresh(value anyelement, stores boolean) RETURNS anyelement
 AS 'MODULE_PATHNAME', 'cellenc_fresh' LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST 20;
 CREATE OPERATOR cellenc.@ (FUNCTION = cellenc.cellenc_fresh, LEFTARG = anyelement, RIGHTARG = boolean);
+CREATE FUNCTION cellenc.cellenc_subscript(internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'cellenc_twin_subscript' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+
+REVOKE EXECUTE ON FUNCTION cellenc.cellenc_subscript(internal) FROM PUBLIC;
+
 CREATE FUNCTION pg_catalog.cellenc_create_type(name text, base regtype) RETURNS regtype
 AS 'MODULE_PATHNAME', 'cellenc_create_type' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_create_type(text, regtype) FROM PUBLIC;
+
+-- operators and functions that mix types, made once
+CREATE FUNCTION cellenc.create_operands() RETURNS void
+AS 'MODULE_PATHNAME', 'cellenc_operand_create' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+SELECT cellenc.create_operands();
+DROP FUNCTION cellenc.create_operands();
 
 SELECT pg_catalog.cellenc_create_type('pg_catalog.enctext', 'pg_catalog.text');
 SELECT pg_catalog.cellenc_create_type('pg_catalog.encbytea', 'pg_catalog.bytea');

@@ -395,12 +395,14 @@ WHERE (p.pronamespace = 'cellenc'::regnamespace
 	AND NOT EXISTS (SELECT FROM pg_amproc a WHERE p.oid = a.amproc);
 SELECT function FROM public_functions ORDER BY function COLLATE "C";
 
--- none of the functions in these schemas runs with its owner's rights, and
--- all are C functions of this library
+-- none of the functions in these schemas runs with its owner's rights, and all
+-- are C functions of this library, or apply one operator to opened values
 SELECT count(*) FROM pg_proc p
 WHERE (p.pronamespace = 'cellenc'::regnamespace
 	OR p.pronamespace = 'pg_catalog'::regnamespace AND p.proname LIKE 'cellenc%')
-	AND (p.prosecdef OR p.probin <> '$libdir/cellenc' OR p.prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c'));
+	AND (p.prosecdef OR p.probin <> '$libdir/cellenc' OR p.prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c')
+		AND (p.prosrc !~ '^SELECT \$1[a-z_.: ]* OPERATOR\(pg_catalog\.[^ ]+\) \$2[a-z_.: ]*$' OR NOT EXISTS (SELECT FROM pg_operator o WHERE o.oprcode = p.oid))
+		AND p.oid <> 'cellenc.real_side(real)'::regprocedure);
 
 -- nor can they be called on values of another type
 SELECT cellenc.cellenc_open(NULL::text);

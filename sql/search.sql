@@ -27,7 +27,8 @@ FROM pg_opfamily f JOIN pg_am m ON m.oid = f.opfmethod JOIN pg_amop a ON a.amopf
 WHERE f.opfnamespace = 'cellenc'::regnamespace
 GROUP BY 1, 2 HAVING count(DISTINCT a.amoplefttype) > 2 ORDER BY 1, 2;
 
--- families of the bases are left alone: their operators are in no family of ours
+-- families of the bases are left alone: their operators are in no family of
+-- ours, which have those of encrypted types that need no schema
 SELECT a.amopopr::regoperator FROM pg_amop a
 JOIN pg_opfamily f ON f.oid = a.amopfamily AND f.opfnamespace = 'cellenc'::regnamespace
 JOIN pg_operator o ON o.oid = a.amopopr AND o.oprnamespace <> 'cellenc'::regnamespace;
@@ -307,8 +308,46 @@ RESET ROLE;
 RESET enable_seqscan;
 RESET enable_bitmapscan;
 
+--
+-- Types whose comparisons with a literal or parameter of no type yet are their own
+--
+CREATE TABLE search_dates (id integer, d encdate('search', 'order'), ts enctimestamp('search', 'order'), f encfloat4('search', 'equality'));
+INSERT INTO search_dates SELECT g, date '2024-01-01' + g, timestamp '2024-01-01' + g * interval '1 day', g / 10.0 FROM generate_series(1, 100) g;
+CREATE INDEX ON search_dates (d);
+CREATE INDEX ON search_dates (ts);
+CREATE INDEX ON search_dates USING hash (f);
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+SET plan_cache_mode = force_generic_plan;
+PREPARE search_d AS SELECT id FROM search_dates WHERE d = $1;
+PREPARE search_between AS SELECT id FROM search_dates WHERE d BETWEEN $1 AND $2 ORDER BY id;
+PREPARE search_any AS SELECT id FROM search_dates WHERE d = ANY ($1) ORDER BY id;
+PREPARE search_ts AS SELECT id FROM search_dates WHERE ts = $1;
+PREPARE search_f AS SELECT id FROM search_dates WHERE f = $1;
+SELECT name, parameter_types FROM pg_prepared_statements WHERE name LIKE 'search_%' ORDER BY name;
+EXPLAIN (COSTS OFF) EXECUTE search_d('2024-01-03');
+EXECUTE search_d('2024-01-03');
+EXPLAIN (COSTS OFF) EXECUTE search_between('2024-01-03', '2024-01-05');
+EXECUTE search_between('2024-01-03', '2024-01-05');
+EXPLAIN (COSTS OFF) EXECUTE search_any('{2024-01-03,2024-01-05}');
+EXECUTE search_any('{2024-01-03,2024-01-05}');
+EXPLAIN (COSTS OFF) EXECUTE search_ts('2024-01-03');
+EXECUTE search_ts('2024-01-03');
+EXPLAIN (COSTS OFF) EXECUTE search_f(0.1);
+EXECUTE search_f(0.1);
+SET plan_cache_mode = force_custom_plan;
+EXPLAIN (COSTS OFF) EXECUTE search_d('2024-01-03');
+EXECUTE search_f('0.1');
+EXPLAIN (COSTS OFF) SELECT id FROM search_dates WHERE d = '2024-01-03';
+EXPLAIN (COSTS OFF) SELECT id FROM search_dates WHERE f IN ('0.1', '0.2');
+SELECT id FROM search_dates WHERE f IN ('0.1', '0.2') ORDER BY id;
+RESET plan_cache_mode;
+RESET enable_bitmapscan;
+RESET enable_seqscan;
+DEALLOCATE ALL;
+
 SET client_min_messages = warning;
-DROP TABLE search_t, search_fk, search_fk2, search_u, search_c;
+DROP TABLE search_dates, search_t, search_fk, search_fk2, search_u, search_c;
 DROP COLLATION search_ci;
 DROP TYPE search_varchar CASCADE;
 DROP FUNCTION search_plan;

@@ -345,7 +345,14 @@ rewrite(Node *node, void *context)
 	return cellenc_plan_open(expression_tree_mutator(node, rewrite, context));
 }
 
-/* Does a query open anything encrypted? */
+/* Is this an operator of an encrypted type's own, which may take a sealed parameter? */
+static bool
+operates_on_twin(Oid opno, List *args)
+{
+	return opno >= FirstNormalObjectId && twin_of(linitial(args));
+}
+
+/* Does a query open anything encrypted, or compare it as it is? */
 static bool
 opens(Node *node, void *context)
 {
@@ -354,6 +361,11 @@ opens(Node *node, void *context)
 	if (IsA(node, Query))
 		return query_tree_walker((Query *) node, opens, context, 0);
 	if (IsA(node, FuncExpr) && opened(node))
+		return true;
+	if (IsA(node, OpExpr) && operates_on_twin(((OpExpr *) node)->opno, ((OpExpr *) node)->args))
+		return true;
+	if (IsA(node, ScalarArrayOpExpr) &&
+		operates_on_twin(((ScalarArrayOpExpr *) node)->opno, ((ScalarArrayOpExpr *) node)->args))
 		return true;
 	return expression_tree_walker(node, opens, context);
 }

@@ -11,12 +11,17 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/transam.h"
+#include "catalog/pg_cast.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_coerce.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #include "codec.h"
 #include "compat.h"
@@ -70,6 +75,31 @@ prepare_to_json(BaseCast *cast, Oid source, MemoryContext cxt)
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * The type whose values an argument type of twin_operand.c has: the target of
+ * its only cast.  Any other type itself.
+ */
+static Oid
+represented_type(Oid type)
+{
+	CatCList   *casts;
+	Oid			result = type;
+	Form_pg_cast cast;
+
+	/* types of initdb are none of those */
+	if (type < FirstNormalObjectId)
+		return type;
+	casts = SearchSysCacheList1(CASTSOURCETARGET, ObjectIdGetDatum(type));
+	if (casts->n_members == 1)
+	{
+		cast = (Form_pg_cast) GETSTRUCT(&casts->members[0]->tuple);
+		if (cast->castmethod == COERCION_METHOD_BINARY && cast->castcontext == COERCION_CODE_EXPLICIT)
+			result = cast->casttarget;
+	}
+	ReleaseSysCacheList(casts);
+	return result;
+}
+
 static void
 prepare_cast(BaseCast *cast, Oid source, Oid target, MemoryContext cxt)
 {
@@ -105,18 +135,28 @@ prepare_cast(BaseCast *cast, Oid source, Oid target, MemoryContext cxt)
 	}
 }
 
+/* typmod and is_explicit are for a cast function that takes them. */
 static Datum
-run_cast(BaseCast *cast, Datum value)
+run_cast(BaseCast *cast, Datum value, int32 typmod, bool is_explicit, bool *isnull)
 {
+	LOCAL_FCINFO(fcinfo, 3);
+	Datum		result;
+
+	*isnull = false;
 	switch (cast->path)
 	{
 		case COERCION_PATH_FUNC:
-			if (cast->nargs == 1)
-				return FunctionCall1Coll(&cast->func, cast->collation, value);
-			if (cast->nargs == 2)
-				return FunctionCall2Coll(&cast->func, cast->collation, value, Int32GetDatum(-1));
-			return FunctionCall3Coll(&cast->func, cast->collation, value, Int32GetDatum(-1),
-									 BoolGetDatum(false));
+			InitFunctionCallInfoData(*fcinfo, &cast->func, cast->nargs, cast->collation, NULL, NULL);
+			fcinfo->args[0].value = value;
+			fcinfo->args[0].isnull = false;
+			fcinfo->args[1].value = Int32GetDatum(typmod);
+			fcinfo->args[1].isnull = false;
+			fcinfo->args[2].value = BoolGetDatum(is_explicit);
+			fcinfo->args[2].isnull = false;
+			result = FunctionCallInvoke(fcinfo);
+			/* the time of an infinite timestamp, for one */
+			*isnull = fcinfo->isnull;
+			return result;
 		case COERCION_PATH_COERCEVIAIO:
 			return InputFunctionCall(&cast->in, OutputFunctionCall(&cast->func, value),
 									 cast->in_param, -1);
@@ -146,7 +186,8 @@ cast_state(FmgrInfo *flinfo)
 		source = state->source ? state->source->base : types[0];
 		get_type_category_preferred(source, &category, &preferred);
 		state->parses = category == TYPCATEGORY_STRING;
-		prepare_cast(&state->cast, source, state->target ? state->target->base : result,
+		prepare_cast(&state->cast, source,
+					 state->target ? state->target->base : represented_type(result),
 					 flinfo->fn_mcxt);
 		flinfo->fn_extra = state;
 	}
@@ -155,17 +196,17 @@ cast_state(FmgrInfo *flinfo)
 
 /* The value to seal, by the cast to the base of the target. */
 static Datum
-cast_to_base(CastState *state, Datum value)
+cast_to_base(CastState *state, Datum value, bool *isnull)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	Datum		base = (Datum) 0;
 
 	if (!state->parses)
-		return run_cast(&state->cast, value);
+		return run_cast(&state->cast, value, -1, false, isnull);
 
 	PG_TRY();
 	{
-		base = run_cast(&state->cast, value);
+		base = run_cast(&state->cast, value, -1, false, isnull);
 	}
 	PG_CATCH();
 	{
@@ -189,8 +230,13 @@ Datum
 cellenc_twin_open_to(PG_FUNCTION_ARGS)
 {
 	CastState  *state = cast_state(fcinfo->flinfo);
+	Datum		plain = cellenc_codec_open(state->source, PG_GETARG_DATUM(0));
+	bool		has_typmod = PG_NARGS() > 1;
+	Datum		result = run_cast(&state->cast, plain,
+								  has_typmod ? PG_GETARG_INT32(1) : -1,
+								  has_typmod ? PG_GETARG_BOOL(2) : false, &fcinfo->isnull);
 
-	PG_RETURN_DATUM(run_cast(&state->cast, cellenc_codec_open(state->source, PG_GETARG_DATUM(0))));
+	return result;
 }
 
 /* Length coercion: twin → the same twin under a typmod. */
@@ -240,13 +286,22 @@ cellenc_twin_seal(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(new_value(twin, base, fcinfo));
 }
 
+static Datum
+convert_and_seal(FunctionCallInfo fcinfo, Datum value)
+{
+	CastState  *state = cast_state(fcinfo->flinfo);
+	Datum		base = cast_to_base(state, value, &fcinfo->isnull);
+
+	if (fcinfo->isnull)
+		return (Datum) 0;
+	return new_value(state->target, base, fcinfo);
+}
+
 /* another ordinary type → twin, through the base */
 Datum
 cellenc_twin_seal_from(PG_FUNCTION_ARGS)
 {
-	CastState  *state = cast_state(fcinfo->flinfo);
-
-	PG_RETURN_DATUM(new_value(state->target, cast_to_base(state, PG_GETARG_DATUM(0)), fcinfo));
+	return convert_and_seal(fcinfo, PG_GETARG_DATUM(0));
 }
 
 /* twin → another twin */
@@ -254,7 +309,6 @@ Datum
 cellenc_twin_convert(PG_FUNCTION_ARGS)
 {
 	CastState  *state = cast_state(fcinfo->flinfo);
-	Datum		plain = cellenc_codec_open(state->source, PG_GETARG_DATUM(0));
 
-	PG_RETURN_DATUM(new_value(state->target, cast_to_base(state, plain), fcinfo));
+	return convert_and_seal(fcinfo, cellenc_codec_open(state->source, PG_GETARG_DATUM(0)));
 }

@@ -24,36 +24,27 @@
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "parser/parse_coerce.h"
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 #include "utils/varlena.h"
 
 #include "compat.h"
 #include "report.h"
 #include "twin.h"
+#include "twin_create.h"
 #include "twin_operators.h"
 
 PG_FUNCTION_INFO_V1(cellenc_create_type);
 
-/* Everything about the twin being made that the statements below need. */
-typedef struct NewTwin
-{
-	char	   *name;			/* of the type, quoted and qualified */
-	char	   *plain_name;
-	Oid			namespace;
-	Oid			type;			/* once it is there */
-	Oid			base;
-	char	   *base_name;		/* quoted and qualified */
-	Form_pg_type base_form;
-} NewTwin;
+static char *format_sql(const char *fmt, va_list * args) pg_attribute_printf(1, 0);
 
-static void run(const char *fmt,...) pg_attribute_printf(1, 2);
-
-static void
-run(const char *fmt,...)
+static char *
+format_sql(const char *fmt, va_list * args)
 {
 	StringInfoData sql;
 	int			needed;
@@ -61,18 +52,57 @@ run(const char *fmt,...)
 	initStringInfo(&sql);
 	for (;;)
 	{
-		va_list		args;
+		va_list		copy;
 
-		va_start(args, fmt);
-		needed = appendStringInfoVA(&sql, fmt, args);
-		va_end(args);
+		va_copy(copy, *args);
+		needed = appendStringInfoVA(&sql, fmt, copy);
+		va_end(copy);
 		if (needed == 0)
-			break;
+			return sql.data;
 		enlargeStringInfo(&sql, needed);
 	}
-	if (SPI_execute(sql.data, false, 0) < 0)
+}
+
+void
+cellenc_twin_run(const char *fmt,...)
+{
+	va_list		args;
+	char	   *sql;
+
+	va_start(args, fmt);
+	sql = format_sql(fmt, &args);
+	va_end(args);
+	if (SPI_execute(sql, false, 0) < 0)
 		elog(ERROR, "could not run a statement that creates an encrypted type");
-	pfree(sql.data);
+	pfree(sql);
+}
+
+/* The types that a query's only column has. */
+static List *types_from(const char *fmt,...) pg_attribute_printf(1, 2);
+
+static List *
+types_from(const char *fmt,...)
+{
+	List	   *list = NIL;
+	MemoryContext cxt = CurrentMemoryContext;
+	va_list		args;
+	char	   *sql;
+
+	va_start(args, fmt);
+	sql = format_sql(fmt, &args);
+	va_end(args);
+	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read types from the catalogs");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		MemoryContext old = MemoryContextSwitchTo(cxt);
+
+		list = lappend_oid(list, DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i],
+																SPI_tuptable->tupdesc, 1, &isnull)));
+		MemoryContextSwitchTo(old);
+	}
+	return list;
 }
 
 static char *
@@ -155,7 +185,7 @@ create_type(NewTwin *twin, const char *tag)
 			"LANGUAGE c STABLE STRICT PARALLEL SAFE",
 			quote_identifier(psprintf("cellenc_send_%s", tag)), twin->name);
 	}
-	run("CREATE TYPE %s (INPUT = cellenc.%s, OUTPUT = cellenc.%s%s%s%s%s, "
+	run("CREATE TYPE %s (INPUT = cellenc.%s, OUTPUT = cellenc.%s%s%s%s%s%s, "
 		"TYPMOD_IN = cellenc.cellenc_typmod_in, TYPMOD_OUT = cellenc.cellenc_typmod_out, "
 		"ANALYZE = cellenc.cellenc_analyze, INTERNALLENGTH = VARIABLE, ALIGNMENT = int4, "
 		"STORAGE = external, CATEGORY = '%c', COLLATABLE = %s)",
@@ -166,6 +196,7 @@ create_type(NewTwin *twin, const char *tag)
 		binary ? quote_identifier(psprintf("cellenc_recv_%s", tag)) : "",
 		binary ? ", SEND = cellenc." : "",
 		binary ? quote_identifier(psprintf("cellenc_send_%s", tag)) : "",
+		OidIsValid(twin->base_form->typsubscript) ? ", SUBSCRIPT = cellenc.cellenc_subscript" : "",
 		twin->base_form->typcategory,
 		OidIsValid(twin->base_form->typcollation) ? "true" : "false");
 	twin->type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(twin->plain_name),
@@ -187,29 +218,49 @@ create_seal_cast(NewTwin *twin, const char *tag, Oid source, const char *symbol,
 		source_name, twin->name, function, source_name, context);
 }
 
+/*
+ * Does the base's cast to target take the length that is asked for, as that
+ * of integer to bit(8) does?
+ */
+static bool
+cast_takes_typmod(Oid base, Oid target)
+{
+	Oid			func;
+
+	return find_coercion_pathway(target, base, COERCION_EXPLICIT, &func) == COERCION_PATH_FUNC &&
+		get_func_nargs(func) > 1;
+}
+
 /* An opening function from the twin to target, and its cast. */
 static void
 create_open_cast(NewTwin *twin, Oid target, const char *context)
 {
 	char		function[NAMEDATALEN];
+	const char *more = cast_takes_typmod(twin->base, target) ? ", integer, boolean" : "";
 
 	/* told from its namesakes of other twins by the argument type */
 	snprintf(function, sizeof(function), "cellenc_to_%s", base_type_name(target));
-	run("CREATE FUNCTION cellenc.%s(%s) RETURNS %s AS '$libdir/cellenc', 'cellenc_twin_open_to' "
+	run("CREATE FUNCTION cellenc.%s(%s%s) RETURNS %s AS '$libdir/cellenc', 'cellenc_twin_open_to' "
 		"LANGUAGE c STABLE STRICT PARALLEL SAFE COST %d",
-		quote_identifier(function), twin->name, type_name(target), CELLENC_FUNCTION_COST);
-	run("CREATE CAST (%s AS %s) WITH FUNCTION cellenc.%s(%s) %s",
-		twin->name, type_name(target), quote_identifier(function), twin->name, context);
+		quote_identifier(function), twin->name, more, type_name(target), CELLENC_FUNCTION_COST);
+	run("CREATE CAST (%s AS %s) WITH FUNCTION cellenc.%s(%s%s) %s",
+		twin->name, type_name(target), quote_identifier(function), twin->name, more, context);
 }
 
 /*
  * Casts
  */
 
-/* May source become the twin implicitly, because it becomes the base so? */
+/*
+ * May source become the twin implicitly, because it becomes the base so?  Not
+ * where operators are found without a schema: those of the twin would take
+ * part in expressions over source.
+ */
 static bool
 implicit_source(const NewTwin *twin, Oid source)
 {
+	if (twin->compares_visibly || twin->visible != NIL)
+		return false;
 	switch (twin->base_form->typcategory)
 	{
 		case TYPCATEGORY_NUMERIC:
@@ -220,6 +271,22 @@ implicit_source(const NewTwin *twin, Oid source)
 			return twin->base == TEXTOID &&
 				(source == VARCHAROID || source == BPCHAROID || source == NAMEOID);
 	}
+}
+
+/*
+ * The type whose operators the base uses: itself, or one that it is the same
+ * as in binary, as varchar is as text.
+ */
+static Oid
+operator_type(const NewTwin *twin)
+{
+	Oid			left;
+	Oid			right;
+
+	if (!OidIsValid(twin->cache->eq_opr))
+		return twin->base;
+	op_input_types(twin->cache->eq_opr, &left, &right);
+	return IsPolymorphicType(left) || left == RECORDOID ? twin->base : left;
 }
 
 /* One row of pg_cast: the type at the other end, and the cast's context. */
@@ -240,7 +307,9 @@ casts_of_base(Oid base, bool to_base)
 	initStringInfo(&sql);
 	appendStringInfo(&sql,
 					 "SELECT %s, castcontext FROM pg_catalog.pg_cast JOIN pg_catalog.pg_type t ON t.oid = %s "
-					 "WHERE %s = %u AND %s <> %u AND t.typtype IN ('b', 'e', 'c', 'r') ORDER BY 1",
+					 "WHERE %s = %u AND %s <> %u AND t.typtype IN ('b', 'e', 'c', 'r') "
+	/* not those of twin_operand.c */
+					 "AND t.typnamespace <> 'cellenc'::pg_catalog.regnamespace ORDER BY 1",
 					 to_base ? "castsource" : "casttarget", to_base ? "castsource" : "casttarget",
 					 to_base ? "casttarget" : "castsource", base,
 					 to_base ? "castsource" : "casttarget", base);
@@ -284,6 +353,8 @@ create_casts(NewTwin *twin, const char *tag)
 		"LANGUAGE c VOLATILE STRICT PARALLEL SAFE LEAKPROOF COST %d",
 		twin->name, twin->base_name, CELLENC_FUNCTION_COST);
 	run("CREATE OPERATOR cellenc.@ (FUNCTION = cellenc.cellenc_wire, RIGHTARG = %s)", twin->name);
+	cellenc_twin_create_operands(twin);
+	cellenc_twin_probe(twin);
 	run("CREATE FUNCTION cellenc.cellenc_apply(%s, integer, boolean) RETURNS %s AS '$libdir/cellenc', 'cellenc_twin_apply' "
 		"LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST %d",
 		twin->name, twin->name, CELLENC_FUNCTION_COST);
@@ -306,8 +377,10 @@ create_casts(NewTwin *twin, const char *tag)
 	{
 		OtherCast  *other = lfirst(lc);
 
+		/* the operators of varchar are those of text, and casts do not chain */
 		create_open_cast(twin, other->type,
-						 other->context == COERCION_CODE_EXPLICIT ? "" : "AS ASSIGNMENT");
+						 other->context == COERCION_CODE_EXPLICIT ? "" :
+						 other->type == operator_type(twin) ? "AS IMPLICIT" : "AS ASSIGNMENT");
 		to_json |= other->type == JSONOID;
 	}
 
@@ -316,13 +389,30 @@ create_casts(NewTwin *twin, const char *tag)
 		create_open_cast(twin, JSONOID, "");
 }
 
+/* Does an operator over this twin alone need no schema? */
+static bool
+operates_visibly(Oid twin)
+{
+	List	   *found = types_from("SELECT o.oprleft FROM pg_catalog.pg_operator o "
+								   "JOIN pg_catalog.pg_type t ON t.oid = o.oprleft "
+								   "WHERE o.oprleft = %u AND o.oprright = %u AND o.oprnamespace = t.typnamespace",
+								   twin, twin);
+
+	return found != NIL;
+}
+
+/*
+ * Where a twin has operators that are found without naming a schema, others
+ * must not become it implicitly, or those would take part in the resolution of
+ * their operators.
+ */
 static const char *
-context_clause(char context)
+context_clause(char context, bool target_operates)
 {
 	switch (context)
 	{
 		case COERCION_CODE_IMPLICIT:
-			return "AS IMPLICIT";
+			return target_operates ? "AS ASSIGNMENT" : "AS IMPLICIT";
 		case COERCION_CODE_ASSIGNMENT:
 			return "AS ASSIGNMENT";
 		default:
@@ -354,22 +444,10 @@ base_cast_context(Oid source, Oid target)
 static void
 create_twin_casts(NewTwin *twin, const char *tag)
 {
-	List	   *others = NIL;
+	List	   *others = types_from("SELECT t.oid FROM pg_catalog.pg_type t "
+									"JOIN pg_catalog.pg_proc p ON p.oid = t.typinput "
+									"WHERE p.prosrc = 'cellenc_twin_in' ORDER BY 1");
 	ListCell   *lc;
-	MemoryContext cxt = CurrentMemoryContext;
-
-	if (SPI_execute("SELECT t.oid FROM pg_catalog.pg_type t JOIN pg_catalog.pg_proc p ON p.oid = t.typinput "
-					"WHERE p.prosrc = 'cellenc_twin_in' ORDER BY 1", true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read pg_type");
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		bool		isnull;
-		MemoryContext old = MemoryContextSwitchTo(cxt);
-
-		others = lappend_oid(others, DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i],
-																	SPI_tuptable->tupdesc, 1, &isnull)));
-		MemoryContextSwitchTo(old);
-	}
 
 	foreach(lc, others)
 	{
@@ -379,14 +457,15 @@ create_twin_casts(NewTwin *twin, const char *tag)
 		if (!other || other->type == twin->type)
 			continue;
 		if ((context = base_cast_context(other->base, twin->base)) != '\0')
-			create_seal_cast(twin, tag, other->type, "cellenc_twin_convert", context_clause(context));
+			create_seal_cast(twin, tag, other->type, "cellenc_twin_convert",
+							 context_clause(context, twin->compares_visibly || twin->visible != NIL));
 		if ((context = base_cast_context(twin->base, other->base)) != '\0')
 		{
 			NewTwin		target = {0};
 
 			target.name = type_name(other->type);
 			create_seal_cast(&target, other->tag, twin->type, "cellenc_twin_convert",
-							 context_clause(context));
+							 context_clause(context, operates_visibly(other->type)));
 		}
 	}
 }
@@ -471,6 +550,7 @@ cellenc_create_type(PG_FUNCTION_ARGS)
 	twin.base_form = (Form_pg_type) GETSTRUCT(tuple);
 	check_base(twin.base, twin.base_form);
 	twin.base_name = type_name(twin.base);
+	twin.cache = lookup_type_cache(twin.base, TYPECACHE_EQ_OPR | TYPECACHE_CMP_PROC);
 	tag = name_twin(&twin, PG_GETARG_TEXT_PP(0));
 
 	/* names below are qualified; and no notices about shells */
@@ -485,9 +565,12 @@ cellenc_create_type(PG_FUNCTION_ARGS)
 	create_type(&twin, tag);
 	create_casts(&twin, tag);
 	create_twin_casts(&twin, tag);
-	foreach(lc, cellenc_twin_operators(twin.name, twin.plain_name, twin.type, twin.base))
+	foreach(lc, cellenc_twin_operators(twin.name, twin.plain_name,
+									   twin.compares_visibly ? cellenc_twin_visible_schema(&twin) : "cellenc",
+									   twin.type, twin.base))
 		run("%s", (const char *) lfirst(lc));
 	bind_sort_function(&twin, tag);
+	cellenc_twin_create_visible(&twin);
 
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "could not disconnect from the SPI manager");

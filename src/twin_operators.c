@@ -20,12 +20,17 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/nbtree.h"
 #include "access/stratnum.h"
+#include "catalog/pg_amproc.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 #include "term.h"
@@ -79,6 +84,7 @@ static const Oid siblings[][MAX_OPERANDS - 1] = {
 typedef struct OperatorPlan
 {
 	const char *plain_name;		/* of the twin */
+	const char *schema;			/* of comparisons of (twin, twin) */
 	Operand		operands[MAX_OPERANDS]; /* the twin, the base, siblings */
 	int			noperands;
 	TypeCacheEntry *cache;		/* of the base */
@@ -196,19 +202,33 @@ base_is_leakproof(const OperatorPlan *plan, const TwinOperator *op, const Operan
 	return OidIsValid(base_op) && get_func_leakproof(get_opcode(base_op));
 }
 
+/*
+ * Schema of an operator: one that is found without naming it must be the member
+ * of the operator classes, not a copy, or it would not hash and merge.
+ */
+static const char *
+operator_schema(const OperatorPlan *plan, const TwinOperator *op, Oid left, Oid right)
+{
+	Oid			twin = plan->operands[0].type;
+
+	return left == twin && right == twin && !op->by_term ? plan->schema : "cellenc";
+}
+
 static void
 add_operator(OperatorPlan *plan, const TwinOperator *op, const Operand *left, const Operand *right)
 {
 	bool		equality = op->strategy == BTEqualStrategyNumber;
+	const char *schema = operator_schema(plan, op, left->type, right->type);
 
 	add(plan, "CREATE FUNCTION cellenc.cellenc_%s(%s, %s) RETURNS boolean AS '$libdir/cellenc', 'cellenc_twin_%s' "
 		"LANGUAGE c STABLE STRICT PARALLEL SAFE COST %d%s",
 		op->function, left->name, right->name, op->function, CELLENC_FUNCTION_COST,
 		base_is_leakproof(plan, op, left, right) ? " LEAKPROOF" : "");
-	add(plan, "CREATE OPERATOR cellenc.%s (FUNCTION = cellenc.cellenc_%s, LEFTARG = %s, RIGHTARG = %s, "
-		"COMMUTATOR = OPERATOR(cellenc.%s), NEGATOR = OPERATOR(cellenc.%s), "
+	add(plan, "CREATE OPERATOR %s.%s (FUNCTION = cellenc.cellenc_%s, LEFTARG = %s, RIGHTARG = %s, "
+		"COMMUTATOR = OPERATOR(%s.%s), NEGATOR = OPERATOR(%s.%s), "
 		"RESTRICT = %ssel, JOIN = %sjoinsel%s%s)",
-		op->name, op->function, left->name, right->name, op->commutator, op->negator,
+		schema, op->name, op->function, left->name, right->name,
+		schema, op->commutator, schema, op->negator,
 		op->selectivity, op->selectivity,
 		equality && is_hashed(plan) && share_hash(left, right) ? ", HASHES" : "",
 		equality && is_ordered(plan) ? ", MERGES" : "");
@@ -285,8 +305,10 @@ add_btree_class(OperatorPlan *plan, bool by_term)
 
 				if (op->strategy == BTEqualStrategyNumber ||
 					(op->strategy != 0 && op->by_term == by_term))
-					appendStringInfo(&members, "OPERATOR %d cellenc.%s (%s, %s), ",
-									 op->strategy, op->name, left, right);
+					appendStringInfo(&members, "OPERATOR %d %s.%s (%s, %s), ", op->strategy,
+									 operator_schema(plan, op, plan->operands[l].type,
+													 plan->operands[r].type),
+									 op->name, left, right);
 			}
 			appendStringInfo(&members, "FUNCTION 1 (%s, %s) cellenc.cellenc_%s(%s, %s)",
 							 left, right, by_term ? "term_cmp" : "cmp", left, right);
@@ -296,6 +318,33 @@ add_btree_class(OperatorPlan *plan, bool by_term)
 			add_members(plan, by_term ? "term_ops" : "ops", "btree", l == 0 && r == 0, members.data);
 		}
 	}
+}
+
+/* Window frames such as RANGE 5 PRECEDING, by every type of offset that the base has. */
+static void
+add_in_range(OperatorPlan *plan)
+{
+	const char *twin = plan->operands[0].name;
+	Oid			base = plan->operands[0].base;
+	CatCList   *procs = SearchSysCacheList1(AMPROCNUM, ObjectIdGetDatum(plan->cache->btree_opf));
+
+	for (int i = 0; i < procs->n_members; i++)
+	{
+		Form_pg_amproc proc = (Form_pg_amproc) GETSTRUCT(&procs->members[i]->tuple);
+		char	   *offset;
+
+		if (proc->amprocnum != BTINRANGE_PROC || proc->amproclefttype != base ||
+			IsPolymorphicType(proc->amprocrighttype))
+			continue;
+		offset = format_type_extended(proc->amprocrighttype, -1, FORMAT_TYPE_FORCE_QUALIFY);
+		add(plan, "CREATE FUNCTION cellenc.cellenc_in_range(%s, %s, %s, boolean, boolean) RETURNS boolean "
+			"AS '$libdir/cellenc', 'cellenc_twin_in_range' LANGUAGE c STABLE STRICT PARALLEL SAFE COST %d",
+			twin, twin, offset, CELLENC_FUNCTION_COST);
+		add_members(plan, "ops", "btree", false,
+					psprintf("FUNCTION 3 (%s, %s) cellenc.cellenc_in_range(%s, %s, %s, boolean, boolean)",
+							 twin, offset, twin, twin, offset));
+	}
+	ReleaseSysCacheList(procs);
 }
 
 static void
@@ -326,7 +375,9 @@ add_hash_class(OperatorPlan *plan)
 			if (!share_hash(&plan->operands[l], &plan->operands[r]))
 				continue;
 			initStringInfo(&members);
-			appendStringInfo(&members, "OPERATOR 1 cellenc.= (%s, %s)", left, plan->operands[r].name);
+			appendStringInfo(&members, "OPERATOR 1 %s.= (%s, %s)",
+							 l == 0 && r == 0 ? plan->schema : "cellenc",
+							 left, plan->operands[r].name);
 			if (l == r)
 				appendStringInfo(&members, ", FUNCTION 1 (%s, %s) cellenc.cellenc_hash(%s), "
 								 "FUNCTION 2 (%s, %s) cellenc.cellenc_hash_extended(%s, bigint)",
@@ -337,11 +388,12 @@ add_hash_class(OperatorPlan *plan)
 }
 
 List *
-cellenc_twin_operators(char *name, const char *plain_name, Oid twin, Oid base)
+cellenc_twin_operators(char *name, const char *plain_name, const char *schema, Oid twin, Oid base)
 {
 	OperatorPlan plan = {0};
 
 	plan.plain_name = plain_name;
+	plan.schema = schema;
 	plan.cache = lookup_type_cache(base, TYPECACHE_EQ_OPR | TYPECACHE_LT_OPR | TYPECACHE_CMP_PROC |
 								   TYPECACHE_HASH_PROC | TYPECACHE_BTREE_OPFAMILY);
 	if (!OidIsValid(plan.cache->eq_opr))
@@ -367,6 +419,7 @@ cellenc_twin_operators(char *name, const char *plain_name, Oid twin, Oid base)
 		add(&plan, "CREATE OR REPLACE FUNCTION cellenc.%s(internal) RETURNS void AS '$libdir/cellenc', 'cellenc_twin_sortsupport' "
 			"LANGUAGE c STABLE STRICT PARALLEL SAFE", plan.sort_function);
 		add_btree_class(&plan, false);
+		add_in_range(&plan);
 	}
 	if (is_ordered(&plan) && cellenc_term_class(base))
 		add_btree_class(&plan, true);

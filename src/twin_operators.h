@@ -15,8 +15,10 @@
 
 /*
  * The statements that make them, as a List of char *, to be run in this order.
- * name is the twin's, quoted and qualified, plain_name without either.
+ * name is the twin's, quoted and qualified, plain_name without either.  schema is
+ * that of the comparisons of two values of the twin; all else is in cellenc.
  */
-extern List *cellenc_twin_operators(char *name, const char *plain_name, Oid twin, Oid base);
+extern List *cellenc_twin_operators(char *name, const char *plain_name, const char *schema,
+									Oid twin, Oid base);
 
 #endif							/* CELLENC_TWIN_OPERATORS_H */

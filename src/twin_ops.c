@@ -43,6 +43,7 @@ PG_FUNCTION_INFO_V1(cellenc_twin_term_le);
 PG_FUNCTION_INFO_V1(cellenc_twin_term_gt);
 PG_FUNCTION_INFO_V1(cellenc_twin_term_ge);
 PG_FUNCTION_INFO_V1(cellenc_twin_term_cmp);
+PG_FUNCTION_INFO_V1(cellenc_twin_in_range);
 PG_FUNCTION_INFO_V1(cellenc_twin_hash);
 PG_FUNCTION_INFO_V1(cellenc_twin_hash_extended);
 
@@ -401,6 +402,63 @@ Datum
 cellenc_twin_term_cmp(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT32(compare_terms(fcinfo));
+}
+
+/* What cellenc_twin_in_range keeps in fn_extra. */
+typedef struct RangeState
+{
+	const CellencTwin *twin;
+	FmgrInfo	base;			/* in_range of the base, for this type of
+								 * offset */
+} RangeState;
+
+static RangeState *
+range_state(FmgrInfo *flinfo)
+{
+	RangeState *state = flinfo->fn_extra;
+
+	CELLENC_CHECK_PRELOAD();
+	if (unlikely(!state))
+	{
+		Oid		   *types;
+		int			ntypes;
+		TypeCacheEntry *cache;
+		Oid			func;
+
+		(void) get_func_signature(flinfo->fn_oid, &types, &ntypes);
+		state = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(RangeState));
+		state->twin = cellenc_twin_require(types[0]);
+		cache = lookup_type_cache(state->twin->base, TYPECACHE_BTREE_OPFAMILY);
+		func = get_opfamily_proc(cache->btree_opf, state->twin->base, types[2], BTINRANGE_PROC);
+		if (!OidIsValid(func))
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_FUNCTION),
+					 errmsg("type %s has no RANGE frames with offsets of type %s",
+							format_type_be(state->twin->base), format_type_be(types[2]))));
+		fmgr_info_cxt(func, &state->base, flinfo->fn_mcxt);
+		flinfo->fn_extra = state;
+	}
+	return state;
+}
+
+/* For window frames: is a value within an offset of another one? */
+Datum
+cellenc_twin_in_range(PG_FUNCTION_ARGS)
+{
+	RangeState *state = range_state(fcinfo->flinfo);
+	const CellencTwin *twin = state->twin;
+	Datum		value = cellenc_codec_open_to_compare(twin, PG_GETARG_DATUM(0));
+	Datum		start = cellenc_codec_open_to_compare(twin, PG_GETARG_DATUM(1));
+	Datum		result = FunctionCall5Coll(&state->base, PG_GET_COLLATION(), value, start,
+										   PG_GETARG_DATUM(2), PG_GETARG_DATUM(3),
+										   PG_GETARG_DATUM(4));
+
+	if (!twin->typbyval)
+	{
+		pfree(DatumGetPointer(value));
+		pfree(DatumGetPointer(start));
+	}
+	return result;
 }
 
 /*

@@ -78,7 +78,7 @@ $node->safe_psql(
 	SELECT cellenc_rotate_key('pii', reencrypt => false);
 	INSERT INTO people (id, mail) VALUES (2, 'x@example.org');
 	CREATE VIEW rich AS SELECT id, 'rich'::enctext AS label, name FROM people
-		WHERE salary OPERATOR(cellenc.>) 50::encnumeric AND born OPERATOR(cellenc.<>) '1999-09-09'::encdate;
+		WHERE salary OPERATOR(cellenc.>) 50::encnumeric AND born <> '1999-09-09'::encdate;
 	CREATE MATERIALIZED VIEW mailing AS SELECT mail, name FROM people;
 	CREATE VIEW check_all AS SELECT p.id, p.name::text, salary::numeric, mail::text, p.moods::text[], born::date, notes::jsonb,
 		label::text AS label FROM people p LEFT JOIN rich r USING (id) ORDER BY id;

@@ -1,0 +1,289 @@
+/*-------------------------------------------------------------------------
+ *
+ * twin_operand.c
+ *	  Mixed arithmetic and functions that need a second conversion.
+ *
+ * `integer * 1.5` converts the integer to numeric.  Over an encrypted integer
+ * that would be a second implicit conversion, after the opening one, and
+ * PostgreSQL chains none.  More implicit casts of the encrypted type would
+ * make its ordinary expressions ambiguous, and operators on it would take part
+ * in ordinary `smallint * 1.5`.
+ *
+ * So there are types that serve as nothing but arguments.  An encrypted value
+ * becomes an "operand" implicitly, and nothing else does; encrypted values and
+ * those of the wider base type become a "side" likewise.  Each operator here
+ * takes an operand, so no expression without an encrypted value reaches it;
+ * the functions take one too, in a type category of which the base is
+ * preferred.  All are inlinable and leave the base's own operator or function
+ * in the plan.  Their bodies are strings, because pg_upgrade makes functions
+ * before casts; so every name in them has its schema.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+
+#include "compat.h"
+#include "twin_create.h"
+#include "twin_operators.h"
+
+PG_FUNCTION_INFO_V1(cellenc_operand_in);
+PG_FUNCTION_INFO_V1(cellenc_operand_out);
+PG_FUNCTION_INFO_V1(cellenc_operand_create);
+
+typedef struct OperandType
+{
+	const char *name;
+	const char *like;			/* its values are this type's */
+	char		category;
+} OperandType;
+
+static const OperandType operand_types[] = {
+	{"integer_operand", "bigint", TYPCATEGORY_NUMERIC},
+	{"numeric_operand", "numeric", TYPCATEGORY_NUMERIC},
+	{"float_operand", "double precision", TYPCATEGORY_NUMERIC},
+	{"date_operand", "date", TYPCATEGORY_DATETIME},
+	{"time_operand", "time", TYPCATEGORY_DATETIME},
+	{"numeric_side", "numeric", TYPCATEGORY_NUMERIC},
+	{"float_side", "double precision", TYPCATEGORY_NUMERIC}
+};
+
+/* Which encrypted types become what. */
+static const struct
+{
+	Oid			base;
+	const char *operand;
+}			operand_casts[] = {
+	{INT2OID, "integer_operand"},
+	{INT4OID, "integer_operand"},
+	{INT8OID, "integer_operand"},
+	{NUMERICOID, "numeric_operand"},
+	{NUMERICOID, "numeric_side"},
+	{FLOAT4OID, "float_operand"},
+	{FLOAT4OID, "float_side"},
+	{FLOAT8OID, "float_side"},
+	{DATEOID, "date_operand"},
+	{TIMEOID, "time_operand"}
+};
+
+/* What PostgreSQL computes a mixed pair in. */
+static const struct
+{
+	const char *operand;
+	const char *side;
+	const char *type;
+}			mixed_pairs[] = {
+	{"integer_operand", "numeric_side", "numeric"},
+	{"integer_operand", "float_side", "double precision"},
+	{"numeric_operand", "float_side", "double precision"}
+};
+
+static const struct
+{
+	const char *name;
+	const char *function;
+	const char *commutator;		/* NULL: none */
+	const char *negator;		/* NULL: no comparison */
+	const char *selectivity;
+}			mixed_operators[] = {
+	{"+", "add", "+", NULL, NULL},
+	{"-", "sub", NULL, NULL, NULL},
+	{"*", "mul", "*", NULL, NULL},
+	{"/", "div", NULL, NULL, NULL},
+	{"=", "eq", "=", "<>", "eq"},
+	{"<>", "ne", "<>", "=", "neq"},
+	{"<", "lt", ">", ">=", "scalarlt"},
+	{"<=", "le", ">=", ">", "scalarle"},
+	{">", "gt", "<", "<=", "scalargt"},
+	{">=", "ge", "<=", "<", "scalarge"}
+};
+
+/* Functions of double precision, which integers and real are converted to. */
+static const char *const float_functions[] = {
+	"sign", "round", "ceil", "ceiling", "floor", "trunc", "sqrt", "cbrt", "exp", "ln", "log", "log10",
+	"degrees", "radians", "sin", "cos", "tan", "asin", "acos", "atan"
+};
+
+/* The others: name, arguments, result and body. */
+static const struct
+{
+	const char *name;
+	const char *args;
+	const char *result;
+	const char *body;
+}			other_functions[] = {
+	{"round", "cellenc.integer_operand, integer", "numeric", "pg_catalog.round($1::bigint::numeric, $2)"},
+	{"trunc", "cellenc.integer_operand, integer", "numeric", "pg_catalog.trunc($1::bigint::numeric, $2)"},
+	{"to_timestamp", "cellenc.integer_operand", "timestamptz", "pg_catalog.to_timestamp($1::bigint::double precision)"},
+	{"date_trunc", "text, cellenc.date_operand", "timestamptz", "pg_catalog.date_trunc($1, $2::pg_catalog.date::timestamp with time zone)"},
+	{"date_trunc", "text, cellenc.time_operand", "interval", "pg_catalog.date_trunc($1, $2::time::interval)"},
+	{"to_char", "cellenc.date_operand, text", "text", "pg_catalog.to_char($1::pg_catalog.date::timestamp with time zone, $2)"},
+	{"to_char", "cellenc.time_operand, text", "text", "pg_catalog.to_char($1::time::interval, $2)"},
+	{"timezone", "text, cellenc.date_operand", "timestamp", "pg_catalog.timezone($1, $2::pg_catalog.date::timestamp with time zone)"},
+	{"timezone", "interval, cellenc.date_operand", "timestamp", "pg_catalog.timezone($1, $2::pg_catalog.date::timestamp with time zone)"},
+	{"timezone", "text, cellenc.time_operand", "timetz", "pg_catalog.timezone($1, $2::time::time with time zone)"},
+	{"timezone", "interval, cellenc.time_operand", "timetz", "pg_catalog.timezone($1, $2::time::time with time zone)"},
+	{"age", "cellenc.date_operand", "interval", "pg_catalog.age($1::pg_catalog.date::timestamp with time zone)"},
+	{"age", "cellenc.date_operand, cellenc.date_operand", "interval",
+	"pg_catalog.age($1::pg_catalog.date::timestamp with time zone, $2::pg_catalog.date::timestamp with time zone)"},
+	{"age", "cellenc.date_operand, timestamptz", "interval", "pg_catalog.age($1::pg_catalog.date::timestamp with time zone, $2)"},
+	{"age", "timestamptz, cellenc.date_operand", "interval", "pg_catalog.age($1, $2::pg_catalog.date::timestamp with time zone)"},
+	{"age", "cellenc.date_operand, timestamp", "interval", "pg_catalog.age($1::pg_catalog.date::timestamp, $2)"},
+	{"age", "timestamp, cellenc.date_operand", "interval", "pg_catalog.age($1, $2::pg_catalog.date::timestamp)"}
+};
+
+/* Values of these types are never read or shown. */
+static Datum
+refuse_value(FunctionCallInfo fcinfo)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("types of arguments of encrypted types have no values of their own"),
+			 errhint("Cast to the type that is meant.")));
+	PG_RETURN_NULL();
+}
+
+Datum
+cellenc_operand_in(PG_FUNCTION_ARGS)
+{
+	return refuse_value(fcinfo);
+}
+
+Datum
+cellenc_operand_out(PG_FUNCTION_ARGS)
+{
+	return refuse_value(fcinfo);
+}
+
+static void
+create_types(void)
+{
+	for (int i = 0; i < (int) lengthof(operand_types); i++)
+	{
+		const OperandType *type = &operand_types[i];
+
+		run("CREATE TYPE cellenc.%s", type->name);
+		run("CREATE FUNCTION cellenc.%s_in(cstring) RETURNS cellenc.%s AS '$libdir/cellenc', 'cellenc_operand_in' "
+			"LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE", type->name, type->name);
+		run("CREATE FUNCTION cellenc.%s_out(cellenc.%s) RETURNS cstring AS '$libdir/cellenc', 'cellenc_operand_out' "
+			"LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE", type->name, type->name);
+		run("CREATE TYPE cellenc.%s (INPUT = cellenc.%s_in, OUTPUT = cellenc.%s_out, LIKE = %s, CATEGORY = '%c')",
+			type->name, type->name, type->name, type->like, type->category);
+		run("CREATE CAST (cellenc.%s AS %s) WITHOUT FUNCTION", type->name, type->like);
+	}
+	run("CREATE CAST (numeric AS cellenc.numeric_side) WITHOUT FUNCTION AS IMPLICIT");
+	run("CREATE CAST (double precision AS cellenc.float_side) WITHOUT FUNCTION AS IMPLICIT");
+
+	/*
+	 * float8(real) itself would need the cast above when pg_upgrade makes
+	 * this one
+	 */
+	run("CREATE FUNCTION cellenc.real_side(real) RETURNS cellenc.float_side LANGUAGE sql IMMUTABLE STRICT "
+		"PARALLEL SAFE AS 'SELECT $1::double precision::cellenc.float_side'");
+	run("CREATE CAST (real AS cellenc.float_side) WITH FUNCTION cellenc.real_side(real) AS IMPLICIT");
+}
+
+/* The representation of an operand or side. */
+static const char *
+like_of(const char *name)
+{
+	for (int i = 0; i < (int) lengthof(operand_types); i++)
+	{
+		if (strcmp(operand_types[i].name, name) == 0)
+			return operand_types[i].like;
+	}
+	elog(ERROR, "unknown operand type %s", name);
+	return NULL;
+}
+
+static void
+create_mixed(const char *left, const char *right, const char *type)
+{
+	for (int i = 0; i < (int) lengthof(mixed_operators); i++)
+	{
+		const char *name = mixed_operators[i].name;
+		const char *negator = mixed_operators[i].negator;
+		const char *commutator = mixed_operators[i].commutator;
+
+		run("CREATE FUNCTION cellenc.%s(cellenc.%s, cellenc.%s) RETURNS %s LANGUAGE sql STABLE PARALLEL SAFE "
+			"AS 'SELECT $1::%s::%s OPERATOR(pg_catalog.%s) $2::%s::%s'",
+			mixed_operators[i].function, left, right, negator ? "boolean" : type,
+			like_of(left), type, name, like_of(right), type);
+		run("CREATE OPERATOR pg_catalog.%s (FUNCTION = cellenc.%s, LEFTARG = cellenc.%s, RIGHTARG = cellenc.%s%s%s%s%s%s%s)",
+			name, mixed_operators[i].function, left, right,
+			commutator ? ", COMMUTATOR = " : "", commutator ? commutator : "",
+			negator ? ", NEGATOR = " : "", negator ? negator : "",
+			negator ? psprintf(", RESTRICT = %ssel", mixed_operators[i].selectivity) : "",
+			negator ? psprintf(", JOIN = %sjoinsel", mixed_operators[i].selectivity) : "");
+	}
+}
+
+static void
+create_functions(void)
+{
+	for (int i = 0; i < (int) lengthof(float_functions); i++)
+	{
+		run("CREATE FUNCTION pg_catalog.%s(cellenc.integer_operand) RETURNS double precision "
+			"LANGUAGE sql STABLE PARALLEL SAFE AS 'SELECT pg_catalog.%s($1::bigint::double precision)'",
+			float_functions[i], float_functions[i]);
+		run("CREATE FUNCTION pg_catalog.%s(cellenc.float_operand) RETURNS double precision "
+			"LANGUAGE sql STABLE PARALLEL SAFE AS 'SELECT pg_catalog.%s($1::double precision)'",
+			float_functions[i], float_functions[i]);
+	}
+	for (int i = 0; i < (int) lengthof(other_functions); i++)
+		run("CREATE FUNCTION pg_catalog.%s(%s) RETURNS %s LANGUAGE sql STABLE PARALLEL SAFE AS 'SELECT %s'",
+			other_functions[i].name, other_functions[i].args, other_functions[i].result,
+			other_functions[i].body);
+}
+
+/* All of it; called once, by the extension's script. */
+Datum
+cellenc_operand_create(PG_FUNCTION_ARGS)
+{
+	static const char *const moments[] = {"timestamp", "timestamp with time zone"};
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to the SPI manager");
+	create_types();
+	for (int i = 0; i < (int) lengthof(mixed_pairs); i++)
+	{
+		create_mixed(mixed_pairs[i].operand, mixed_pairs[i].side, mixed_pairs[i].type);
+		create_mixed(mixed_pairs[i].side, mixed_pairs[i].operand, mixed_pairs[i].type);
+	}
+	create_functions();
+	for (int i = 0; i < (int) lengthof(moments); i++)
+	{
+		run("CREATE FUNCTION cellenc.sub(%s, cellenc.date_operand) RETURNS interval LANGUAGE sql STABLE PARALLEL SAFE "
+			"AS 'SELECT $1 OPERATOR(pg_catalog.-) $2::pg_catalog.date::%s'", moments[i], moments[i]);
+		run("CREATE OPERATOR pg_catalog.- (FUNCTION = cellenc.sub, LEFTARG = %s, RIGHTARG = cellenc.date_operand)",
+			moments[i]);
+		run("CREATE FUNCTION cellenc.sub(cellenc.date_operand, %s) RETURNS interval LANGUAGE sql STABLE PARALLEL SAFE "
+			"AS 'SELECT $1::pg_catalog.date::%s OPERATOR(pg_catalog.-) $2'", moments[i], moments[i]);
+		run("CREATE OPERATOR pg_catalog.- (FUNCTION = cellenc.sub, LEFTARG = cellenc.date_operand, RIGHTARG = %s)",
+			moments[i]);
+	}
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "could not disconnect from the SPI manager");
+	PG_RETURN_VOID();
+}
+
+void
+cellenc_twin_create_operands(const NewTwin *twin)
+{
+	for (int i = 0; i < (int) lengthof(operand_casts); i++)
+	{
+		const char *operand = operand_casts[i].operand;
+
+		if (operand_casts[i].base != twin->base)
+			continue;
+		run("CREATE FUNCTION cellenc.cellenc_to_%s(%s) RETURNS cellenc.%s AS '$libdir/cellenc', 'cellenc_twin_open_to' "
+			"LANGUAGE c STABLE STRICT PARALLEL SAFE COST %d",
+			operand, twin->name, operand, CELLENC_FUNCTION_COST);
+		run("CREATE CAST (%s AS cellenc.%s) WITH FUNCTION cellenc.cellenc_to_%s(%s) AS IMPLICIT",
+			twin->name, operand, operand, twin->name);
+	}
+}
