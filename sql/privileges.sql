@@ -402,7 +402,7 @@ WHERE (p.pronamespace = 'cellenc'::regnamespace
 	OR p.pronamespace = 'pg_catalog'::regnamespace AND p.proname LIKE 'cellenc%')
 	AND (p.prosecdef OR p.probin <> '$libdir/cellenc' OR p.prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c')
 		AND (p.prosrc !~ '^SELECT \$1[a-z_.: ]* OPERATOR\(pg_catalog\.[^ ]+\) \$2[a-z_.: ]*$' OR NOT EXISTS (SELECT FROM pg_operator o WHERE o.oprcode = p.oid))
-		AND p.oid <> 'cellenc.real_side(real)'::regprocedure);
+		AND p.proname <> 'to_side');
 
 -- nor can they be called on values of another type
 SELECT cellenc.cellenc_open(NULL::text);

@@ -12,7 +12,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/transam.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_cast.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
@@ -82,20 +82,21 @@ prepare_to_json(BaseCast *cast, Oid source, MemoryContext cxt)
 static Oid
 represented_type(Oid type)
 {
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	Oid			namespace;
 	CatCList   *casts;
 	Oid			result = type;
-	Form_pg_cast cast;
 
-	/* types of initdb are none of those */
-	if (type < FirstNormalObjectId)
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for type %u", type);
+	namespace = ((Form_pg_type) GETSTRUCT(tuple))->typnamespace;
+	ReleaseSysCache(tuple);
+	if (namespace != get_namespace_oid("cellenc", false))
 		return type;
+
 	casts = SearchSysCacheList1(CASTSOURCETARGET, ObjectIdGetDatum(type));
 	if (casts->n_members == 1)
-	{
-		cast = (Form_pg_cast) GETSTRUCT(&casts->members[0]->tuple);
-		if (cast->castmethod == COERCION_METHOD_BINARY && cast->castcontext == COERCION_CODE_EXPLICIT)
-			result = cast->casttarget;
-	}
+		result = ((Form_pg_cast) GETSTRUCT(&casts->members[0]->tuple))->casttarget;
 	ReleaseSysCacheList(casts);
 	return result;
 }

@@ -8,7 +8,7 @@
  * of twin_io.c, twin_cast.c and twin_ops.c, so pg_dump carries a user's twins
  * as it does any type.  The functions and operators live in schema cellenc,
  * which is on no search_path: an unqualified operator must resolve to the
- * base's, through the one implicit cast.
+ * base's, through the one implicit cast, but for those of twin_visible.c.
  *
  *-------------------------------------------------------------------------
  */

@@ -48,6 +48,8 @@ static const OperandType operand_types[] = {
 	{"float_operand", "double precision", TYPCATEGORY_NUMERIC},
 	{"date_operand", "date", TYPCATEGORY_DATETIME},
 	{"time_operand", "time", TYPCATEGORY_DATETIME},
+	{"int2_operand", "smallint", TYPCATEGORY_NUMERIC},
+	{"int4_operand", "integer", TYPCATEGORY_NUMERIC},
 	{"numeric_side", "numeric", TYPCATEGORY_NUMERIC},
 	{"float_side", "double precision", TYPCATEGORY_NUMERIC}
 };
@@ -59,7 +61,9 @@ static const struct
 	const char *operand;
 }			operand_casts[] = {
 	{INT2OID, "integer_operand"},
+	{INT2OID, "int2_operand"},
 	{INT4OID, "integer_operand"},
+	{INT4OID, "int4_operand"},
 	{INT8OID, "integer_operand"},
 	{NUMERICOID, "numeric_operand"},
 	{NUMERICOID, "numeric_side"},
@@ -159,6 +163,19 @@ cellenc_operand_out(PG_FUNCTION_ARGS)
 	return refuse_value(fcinfo);
 }
 
+/* The representation of an operand or side. */
+static const char *
+like_of(const char *name)
+{
+	for (int i = 0; i < (int) lengthof(operand_types); i++)
+	{
+		if (strcmp(operand_types[i].name, name) == 0)
+			return operand_types[i].like;
+	}
+	elog(ERROR, "unknown operand type %s", name);
+	return NULL;
+}
+
 static void
 create_types(void)
 {
@@ -179,25 +196,12 @@ create_types(void)
 	run("CREATE CAST (double precision AS cellenc.float_side) WITHOUT FUNCTION AS IMPLICIT");
 
 	/*
-	 * float8(real) itself would need the cast above when pg_upgrade makes
-	 * this one
+	 * Not float8(real) itself: pg_upgrade does not know that it needs the
+	 * cast above.
 	 */
-	run("CREATE FUNCTION cellenc.real_side(real) RETURNS cellenc.float_side LANGUAGE sql IMMUTABLE STRICT "
+	run("CREATE FUNCTION cellenc.to_side(real) RETURNS cellenc.float_side LANGUAGE sql IMMUTABLE STRICT "
 		"PARALLEL SAFE AS 'SELECT $1::double precision::cellenc.float_side'");
-	run("CREATE CAST (real AS cellenc.float_side) WITH FUNCTION cellenc.real_side(real) AS IMPLICIT");
-}
-
-/* The representation of an operand or side. */
-static const char *
-like_of(const char *name)
-{
-	for (int i = 0; i < (int) lengthof(operand_types); i++)
-	{
-		if (strcmp(operand_types[i].name, name) == 0)
-			return operand_types[i].like;
-	}
-	elog(ERROR, "unknown operand type %s", name);
-	return NULL;
+	run("CREATE CAST (real AS cellenc.float_side) WITH FUNCTION cellenc.to_side(real) AS IMPLICIT");
 }
 
 static void
@@ -219,6 +223,95 @@ create_mixed(const char *left, const char *right, const char *type)
 			negator ? ", NEGATOR = " : "", negator ? negator : "",
 			negator ? psprintf(", RESTRICT = %ssel", mixed_operators[i].selectivity) : "",
 			negator ? psprintf(", JOIN = %sjoinsel", mixed_operators[i].selectivity) : "");
+	}
+}
+
+static bool
+is_operand(const char *type)
+{
+	return strncmp(type, "cellenc.", strlen("cellenc.")) == 0;
+}
+
+/* Conversion of an argument to what PostgreSQL computes in. */
+static const char *
+converted(const char *argument, const char *from, const char *type)
+{
+	if (is_operand(from))
+		return psprintf("%s::%s::%s", argument, like_of(from + strlen("cellenc.")), type);
+	return psprintf("%s::%s", argument, type);
+}
+
+/* function(left, right) and, unless operator is NULL, the operator that is the same. */
+static void
+create_binary(const char *function, const char *operator, const char *left, const char *right,
+			  const char *type)
+{
+	run("CREATE FUNCTION pg_catalog.%s(%s, %s) RETURNS %s LANGUAGE sql STABLE PARALLEL SAFE "
+		"AS 'SELECT pg_catalog.%s(%s, %s)'",
+		function, left, right, type, function,
+		converted("$1", left, type), converted("$2", right, type));
+	if (operator)
+		run("CREATE OPERATOR pg_catalog.%s (FUNCTION = pg_catalog.%s, LEFTARG = %s, RIGHTARG = %s)",
+			operator, function, left, right);
+}
+
+static void
+create_binary_both_ways(const char *function, const char *operator, const char *left,
+						const char *right, const char *type)
+{
+	create_binary(function, operator, left, right, type);
+	create_binary(function, operator, right, left, type);
+}
+
+/* Powers are not computed in integers, and neither is div(). */
+static void
+create_powers(void)
+{
+	const char *integer = "cellenc.integer_operand";
+
+	/* double precision itself: an unknown beside an integer becomes that */
+	create_binary_both_ways("power", "^", integer, "double precision", "double precision");
+	create_binary_both_ways("power", "^", integer, "numeric", "numeric");
+	create_binary("power", "^", integer, integer, "double precision");
+	create_binary_both_ways("power", "^", "cellenc.numeric_operand", "cellenc.float_side", "double precision");
+	create_binary_both_ways("div", NULL, integer, "numeric", "numeric");
+}
+
+/* Modulo and the operators on bits exist for integers of one width only. */
+static void
+create_integer_operators(void)
+{
+	static const struct
+	{
+		const char *operand;
+		const char *other;
+	}			pairs[] = {
+		{"cellenc.int2_operand", "integer"},
+		{"cellenc.int2_operand", "bigint"},
+		{"cellenc.int4_operand", "bigint"}
+	};
+	static const char *const names[] = {"%", "&", "|", "#"};
+	static const char *const functions[] = {"mod", "bitand", "bitor", "bitxor"};
+
+	for (int i = 0; i < (int) lengthof(pairs); i++)
+	{
+		const char *other = pairs[i].other;
+
+		create_binary_both_ways("mod", NULL, pairs[i].operand, other, other);
+		for (int j = 0; j < (int) lengthof(names); j++)
+		{
+			for (int swap = 0; swap < 2; swap++)
+			{
+				const char *left = swap ? other : pairs[i].operand;
+				const char *right = swap ? pairs[i].operand : other;
+
+				run("CREATE FUNCTION cellenc.%s(%s, %s) RETURNS %s LANGUAGE sql STABLE PARALLEL SAFE "
+					"AS 'SELECT %s OPERATOR(pg_catalog.%s) %s'", functions[j], left, right, other,
+					converted("$1", left, other), names[j], converted("$2", right, other));
+				run("CREATE OPERATOR pg_catalog.%s (FUNCTION = cellenc.%s, LEFTARG = %s, RIGHTARG = %s)",
+					names[j], functions[j], left, right);
+			}
+		}
 	}
 }
 
@@ -254,6 +347,8 @@ cellenc_operand_create(PG_FUNCTION_ARGS)
 		create_mixed(mixed_pairs[i].operand, mixed_pairs[i].side, mixed_pairs[i].type);
 		create_mixed(mixed_pairs[i].side, mixed_pairs[i].operand, mixed_pairs[i].type);
 	}
+	create_powers();
+	create_integer_operators();
 	create_functions();
 	for (int i = 0; i < (int) lengthof(moments); i++)
 	{
