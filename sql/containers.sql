@@ -212,9 +212,50 @@ WHEN MATCHED AND m.v = 'old' THEN UPDATE SET v = s.v
 WHEN NOT MATCHED THEN INSERT VALUES (s.id, s.v);
 SELECT id, v, cellenc_key_name(v) FROM containers_m ORDER BY id;
 
+-- subscripts that assign: sealed anew under the column's key
+CREATE DOMAIN containers_doc AS encjsonb('containers') CHECK (VALUE -> 'bad' IS NULL);
+CREATE TABLE containers_subscript (id integer, j encjsonb('containers', 'equality'), d containers_doc, js encjsonb('containers')[]);
+INSERT INTO containers_subscript (id) VALUES (1);
+INSERT INTO containers_subscript (id, j['a'], d['b']) VALUES (2, '1', '2');
+UPDATE containers_subscript SET j['a']['b'] = '"x"', d['c'] = to_jsonb(id) WHERE id = 1;
+UPDATE containers_subscript SET j['l'] = '[1]', j['l'][1] = '2', js[2] = '{"e": 1}' WHERE id = 2;
+SELECT id, j, d, js, j['l'][-1] AS last, d['b'] AS b, (js[2])['e'] AS e FROM containers_subscript ORDER BY id;
+SELECT cellenc_key_name(j) AS j, cellenc_key_name(d) AS d, cellenc_key_name(js[2]) AS js FROM containers_subscript ORDER BY id;
+SELECT id FROM containers_subscript WHERE j OPERATOR(cellenc.=) '{"a": {"b": "x"}}'::jsonb;
+UPDATE containers_subscript SET d['bad'] = '1';
+UPDATE containers_subscript SET js[2]['e'] = '2';
+UPDATE containers_subscript SET j[NULL] = '2';
+UPDATE containers_subscript SET j['a':'b'] = '2';
+UPDATE containers_subscript SET j['a'] = NULL WHERE id = 2 RETURNING j;
+SELECT d[1:2] FROM containers_subscript;
+SELECT j['a'] FROM containers_subscript WHERE false;
+-- PL/pgSQL assigns to elements too
+DO $$
+DECLARE
+	doc encjsonb := '{"a": 1}';
+BEGIN
+	doc['a'] := '2';
+	doc['n']['m'] := to_jsonb('x'::text);
+	RAISE NOTICE '% %', doc, doc['n'];
+	UPDATE containers_subscript SET j = doc WHERE id = 1;
+END
+$$;
+SELECT j, cellenc_key_name(j) FROM containers_subscript WHERE id = 1;
+-- what is there has to be opened, so the right to write is not enough
+CREATE ROLE regress_cellenc_writes;
+GRANT ALL ON containers_subscript TO regress_cellenc_writes;
+SELECT cellenc_grant_key('containers', 'regress_cellenc_writes', 'encrypt');
+SET ROLE regress_cellenc_writes;
+INSERT INTO containers_subscript (id, j['a']) VALUES (3, '1');
+UPDATE containers_subscript SET j['a'] = '2';
+RESET ROLE;
+SELECT j, cellenc_key_name(j) FROM containers_subscript WHERE id = 3;
+SELECT cellenc_revoke_key('containers', 'regress_cellenc_writes', 'encrypt');
+
 SET client_min_messages = warning;
-DROP TABLE containers_d, containers_a, containers_a2, containers_c, containers_t, containers_r, containers_like,
+DROP TABLE containers_subscript, containers_d, containers_a, containers_a2, containers_c, containers_t, containers_r, containers_like,
 	containers_as, containers_p, containers_p3, containers_g, containers_tr, containers_m, containers_child CASCADE;
 DROP TYPE containers_person CASCADE;
-DROP DOMAIN containers_email, containers_positive;
+DROP DOMAIN containers_email, containers_positive, containers_doc;
+DROP ROLE regress_cellenc_writes;
 DROP FUNCTION containers_plpgsql, containers_sql, containers_trigger;
