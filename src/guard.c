@@ -324,7 +324,7 @@ created(Oid classId, Oid objectId, int subId)
 			break;
 		case AttrDefaultRelationId:
 			if (!IsBinaryUpgrade)
-				cellenc_guard_check_default(objectId, subId);
+				cellenc_guard_check_generated(objectId, subId);
 			break;
 		case StatisticExtRelationId:
 			if (!IsBinaryUpgrade)

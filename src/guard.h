@@ -23,8 +23,8 @@ extern void cellenc_guard_init(void);
 extern HeapTuple cellenc_guard_read(Oid catalog, Oid index, AttrNumber oidattr, Oid oid);
 extern HeapTuple cellenc_guard_read_attribute(Oid relid, AttrNumber attnum);
 
-/* guard_expr.c: expressions whose results, or constants, are stored. */
-extern void cellenc_guard_check_default(Oid relid, AttrNumber attno);
+/* guard_expr.c: expressions whose results are stored. */
+extern void cellenc_guard_check_generated(Oid relid, AttrNumber attno);
 extern void cellenc_guard_check_statistics(Oid statistics);
 
 /* guard_drop.c: before something is dropped, and after a column was added. */
