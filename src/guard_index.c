@@ -361,10 +361,9 @@ read_key(const Keys *keys, int n, Key *key)
 static char *
 relation_name(Oid relid)
 {
-	const char *namespace = RelationIsVisible(relid) ? NULL :
-	get_namespace_name(get_rel_namespace(relid));
-
-	return quote_qualified_identifier(namespace, get_rel_name(relid));
+	/* always qualified: CREATE INDEX hides the user's search_path since 17 */
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+									  get_rel_name(relid));
 }
 
 /* The search that an index on key needs if it reveals as little as can be. */
