@@ -98,7 +98,9 @@ typedef RangeTblEntry RTEPermissionInfo;
 
 #define CELLENC_CHECK_PERMS_PARAMS List *perminfos, bool ereport_on_violation
 #define CELLENC_CHECK_PERMS_ARGS perminfos, ereport_on_violation
+#define cellenc_clear_perminfos(query) ((void) 0)
 #else
+#define cellenc_clear_perminfos(query) ((query)->rteperminfos = NIL)
 #define CELLENC_CHECK_PERMS_PARAMS List *rtable, List *perminfos, bool ereport_on_violation
 #define CELLENC_CHECK_PERMS_ARGS rtable, perminfos, ereport_on_violation
 #endif

@@ -26,6 +26,7 @@
 
 #include "compat.h"
 #include "plan_compare.h"
+#include "plan_minmax.h"
 #include "plan_open.h"
 #include "twin.h"
 
@@ -331,7 +332,7 @@ rewrite_query(Query *query)
 	rewrite_condition(cellenc_merge_condition(query));
 	foreach(lc, query->rtable)
 		rewrite_conditions(lfirst_node(RangeTblEntry, lc)->securityQuals);
-	return query;
+	return cellenc_plan_minmax(query);
 }
 
 /* Every query inside; what the mutator returns is all its own, so it may change. */
