@@ -312,8 +312,8 @@ open_results(Query *query)
 			query->targetList = open_targets(query->targetList);
 			break;
 		case CMD_UTILITY:
-			/* what CREATE TABLE AS gets, it stores */
-			if (!IsA(query->utilityStmt, CreateTableAsStmt) && inner_query(query))
+			/* EXPLAIN comes here again; what CREATE TABLE AS gets, it stores */
+			if (IsA(query->utilityStmt, DeclareCursorStmt))
 				open_results(inner_query(query));
 			break;
 		default:
