@@ -14,10 +14,14 @@ CREATE TABLE base (id integer, v enctext('unknown_none'));
 
 -- error: nothing is made, wherever the name is
 CREATE TABLE base (id integer);
+\set VERBOSITY sqlstate
 CREATE DOMAIN d AS enctext('unknown_none');
+\set VERBOSITY default
 CREATE TYPE c AS (v enctext('unknown_none'));
 ALTER TABLE base ADD COLUMN v enctext('unknown_none');
+\set VERBOSITY sqlstate
 ALTER TABLE base ALTER COLUMN id TYPE encint4('unknown_none');
+\set VERBOSITY default
 SELECT 'x'::enctext('unknown_none');
 SELECT CAST(NULL AS enctext('unknown_none', 'equality')[]);
 CREATE TABLE t AS SELECT 1::encint4('unknown_none') AS n;
