@@ -339,7 +339,7 @@ SET plan_cache_mode = force_custom_plan;
 EXPLAIN (COSTS OFF) EXECUTE search_d('2024-01-03');
 EXECUTE search_f('0.1');
 EXPLAIN (COSTS OFF) SELECT id FROM search_dates WHERE d = '2024-01-03';
-EXPLAIN (COSTS OFF) SELECT id FROM search_dates WHERE f IN ('0.1', '0.2');
+SELECT search_plan($$SELECT id FROM search_dates WHERE f IN ('0.1', '0.2')$$) LIKE '%Filter: (f OPERATOR(cellenc.=) ANY (''{0.1,0.2}''::real[]))%';
 SELECT id FROM search_dates WHERE f IN ('0.1', '0.2') ORDER BY id;
 RESET plan_cache_mode;
 RESET enable_bitmapscan;
