@@ -138,7 +138,7 @@ finds('by a field of JSON', () => sql`doc->>'city' = ${'Oslo'}`, ['ann', 'cleo']
 finds('by containment of JSON', () => sql`doc @> ${sql.json({ city: 'Rome' })}`, ['bob']);
 finds('by an element of an array', () => sql`${'red'} = ANY(tags)`, ['ann', 'dora']);
 finds('by containment of arrays', () => sql`tags @> ${['blue', 'red']}`, ['ann']);
-finds('by overlap of arrays', () => sql`lucky && ${sql.array([3, 4])}::int[]`, ['bob', 'cleo', 'dora']);
+finds('by overlap of arrays', () => sql`lucky::int[] && ${sql.array([3, 4])}::int[]`, ['bob', 'cleo', 'dora']);
 finds('by a subquery', () => sql`id IN (SELECT person_id FROM purchase WHERE paid AND amount < ${15})`, ['bob']);
 finds('by EXISTS', () => sql`EXISTS (SELECT FROM purchase WHERE person_id = person.id AND NOT paid)`, ['ann', 'dora']);
 
