@@ -1,0 +1,10 @@
+# The schema, as for any database.
+package Shop;
+
+use strict;
+use warnings;
+use base 'DBIx::Class::Schema';
+
+__PACKAGE__->load_namespaces;
+
+1;
