@@ -82,7 +82,7 @@ run SELECT t.s, x.s FROM t, LATERAL (SELECT s FROM child WHERE t_id = t.id ORDER
 # text expressions
 run SELECT s || 'x', s || o, lower(s), length(s), s LIKE 'A%', substr(s, 1, 1), s::varchar(2), concat(s, n), format('%s', s) FROM t ORDER BY id
 # numbers in expressions
-run SELECT n + 1, n * 2, -n, n + big, m + 1, f * 2, r, n::bigint, n::text, abs(n), round(m) FROM t ORDER BY id
+run SELECT n + 1, n * 2, -n, n + big, m + 1, f * 2, r, n::bigint, n::text, abs(n), round(m), small % 2, n * 1.5, n > 1.5, m * n, big / small, sqrt(n) FROM t ORDER BY id
 # dates and times in expressions
 run SELECT d + 1, d - d, ts + '1 day'::interval, l::date, extract(year FROM ts), age(l, l), i * 2, h - '1 hour'::interval FROM t ORDER BY id
 # other types in expressions
@@ -215,10 +215,19 @@ prepare c SELECT id FROM t WHERE s LIKE $1 OR s || $2 = $3 OR lower(s) = $4 OR n
 describe c
 prepare d SELECT id FROM t WHERE tags = $1 OR nums = $2 OR $3 = ANY (tags) OR tags[$4] = $5
 describe d
-prepare e SELECT id FROM t WHERE j ->> $1 = $2 OR j @> $3 OR y = $4 OR a = $5 OR f < $6 OR small = $7 OR big = $8
+prepare e SELECT id FROM t WHERE j ->> $1 = $2 OR j @> $3 OR y = $4 OR a = $5 OR f < $6 OR small = $7 OR big = $8 OR small % $9 = 1 OR m * $10 > 1 OR n + $11 > 2.5
 describe e
 prepare f SELECT id FROM t WHERE h > $1 OR i = $2
 describe f
+# parameters beside dates
+prepare a SELECT id FROM t WHERE d = $1 OR d BETWEEN $2 AND $3 OR $4 > d OR d IN ($5)
+describe a
+# parameters beside timestamps
+prepare a SELECT id FROM t WHERE l = $1 OR l BETWEEN $2 AND $3 OR $4 > l OR l IN ($5)
+describe a
+# parameters beside reals
+prepare a SELECT id FROM t WHERE r = $1 OR r BETWEEN $2 AND $3 OR $4 > r OR r IN ($5)
+describe a
 # parameters of timestamptz
 prepare a SELECT id FROM t WHERE ts = $1 OR ts BETWEEN $2 AND $3 OR ts IN ($4) OR ts = ANY ($5)
 describe a
@@ -419,18 +428,8 @@ prepare a SELECT id FROM t WHERE n = $1
 execute a	many
 COMMANDS
 
-# What still is different: parameters that no operator of the encrypted type tells
-# the type of; composite values; what is opened elsewhere.
+# What no cast reaches: composite values, and what is opened elsewhere.
 my $unlike = <<'COMMANDS';
-# parameters beside dates
-prepare a SELECT id FROM t WHERE d = $1 OR d BETWEEN $2 AND $3 OR $4 > d OR d IN ($5)
-describe a
-# parameters beside timestamps
-prepare a SELECT id FROM t WHERE l = $1 OR l BETWEEN $2 AND $3 OR $4 > l OR l IN ($5)
-describe a
-# parameters beside reals
-prepare a SELECT id FROM t WHERE r = $1 OR r BETWEEN $2 AND $3 OR $4 > r OR r IN ($5)
-describe a
 # a whole row
 run SELECT t FROM t ORDER BY id
 # COPY of a table's arrays
@@ -524,7 +523,7 @@ $plain = shown('plain', $unlike);
 $twin = shown('twin', $unlike);
 TODO:
 {
-	local $TODO = 'not settled';
+	local $TODO = 'not opened';
 	is($twin->{$_}, $plain->{$_}, $_) foreach names($unlike);
 }
 
