@@ -3,6 +3,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/jinzhu/gorm"
@@ -94,6 +95,11 @@ func main() {
 	must(err)
 	db.SingularTable(true)
 	db.LogMode(false)
+	if len(os.Args) > 1 {
+		migrate()
+		fmt.Printf("1..%d\n", count)
+		return
+	}
 	create()
 	read()
 	where()
