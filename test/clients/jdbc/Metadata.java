@@ -101,7 +101,7 @@ final class Metadata extends Checks {
         result("case sensitivity", "SELECT visits, name, active FROM person", ResultSetMetaData::isCaseSensitive,
                 false, true, false);
         result("types of expressions", "SELECT lower(name), visits + 1, sum(salary), min(born), max(note), avg(score),"
-                + " CASE WHEN active THEN name END, tags[1], doc ->> 'a', array_agg(visits), coalesce(level, 0)"
+                + " CASE WHEN active THEN name END, tags[1], doc ->> 'a', array_agg(visits), coalesce(level::integer, 0)"
                 + " FROM person GROUP BY name, visits, active, tags, doc, level",
                 ResultSetMetaData::getColumnTypeName,
                 "text", "int4", "numeric", "date", "text", "float8", "text", "text", "text", "_int4", "int4");
