@@ -8,7 +8,7 @@
 # as an unprivileged user on servers of its own.
 #
 # Variables, all optional:
-#   KINDS           which kinds of test, of those in ALL_KINDS; or clients
+#   KINDS           which kinds of test, of those in ALL_KINDS
 #   WYCHEPROOF      folder of published test vectors
 #   FUZZ_SECONDS    for each fuzz target
 #   CLIENTS         which clients, of those in test/clients
@@ -25,7 +25,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . test/setup.sh
 
-ALL_KINDS="symbols readme indent unit fuzz regress isolation tap"
+ALL_KINDS="symbols readme indent unit fuzz regress isolation tap clients"
 # No kind takes this long; one that hangs must not keep the others from running.
 LIMIT=30m
 

@@ -426,15 +426,6 @@ run UPDATE t SET small = 40000
 run SELECT s::integer FROM t
 prepare a SELECT id FROM t WHERE n = $1
 execute a	many
-# parameters beside dates
-prepare a SELECT id FROM t WHERE d = $1 OR d BETWEEN $2 AND $3 OR $4 > d OR d IN ($5)
-describe a
-# parameters beside timestamps
-prepare a SELECT id FROM t WHERE l = $1 OR l BETWEEN $2 AND $3 OR $4 > l OR l IN ($5)
-describe a
-# parameters beside reals
-prepare a SELECT id FROM t WHERE r = $1 OR r BETWEEN $2 AND $3 OR $4 > r OR r IN ($5)
-describe a
 COMMANDS
 
 # What still is different: composite values; what is opened elsewhere.
