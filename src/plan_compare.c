@@ -59,19 +59,6 @@ typmod_of(Node *expr)
 	return typmod;
 }
 
-/* What expr is the opened value of; NULL if it is something else. */
-static Node *
-opened(Node *expr)
-{
-	FuncExpr   *func = (FuncExpr *) expr;
-	const CellencTwin *twin;
-
-	if (!IsA(expr, FuncExpr) || func->funcid < FirstNormalObjectId || list_length(func->args) != 1)
-		return NULL;
-	twin = twin_of(linitial(func->args));
-	return twin && func->funcid == twin->open ? linitial(func->args) : NULL;
-}
-
 /*
  * Comparisons
  */
@@ -164,8 +151,8 @@ concrete_type(Oid declared, Oid actual)
 static Oid
 encrypted_comparison(Oid opno, Node **left, Node **right, bool right_is_array)
 {
-	Node	   *l = opened(*left);
-	Node	   *r = right_is_array ? NULL : opened(*right);
+	Node	   *l = cellenc_plan_opened(*left);
+	Node	   *r = right_is_array ? NULL : cellenc_plan_opened(*right);
 	const CellencTwin *twin = twin_of(l ? l : r ? r : *left);
 	const char *name;
 	Oid			left_type;
@@ -361,7 +348,7 @@ opens(Node *node, void *context)
 		return false;
 	if (IsA(node, Query))
 		return query_tree_walker((Query *) node, opens, context, 0);
-	if (IsA(node, FuncExpr) && opened(node))
+	if (IsA(node, FuncExpr) && cellenc_plan_opened(node))
 		return true;
 	if (IsA(node, OpExpr) && operates_on_twin(((OpExpr *) node)->opno, ((OpExpr *) node)->args))
 		return true;

@@ -15,7 +15,6 @@
 #include "access/genam.h"
 #include "access/stratnum.h"
 #include "access/table.h"
-#include "access/transam.h"
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_index.h"
@@ -31,6 +30,7 @@
 
 #include "compat.h"
 #include "plan_minmax.h"
+#include "plan_open.h"
 #include "twin.h"
 
 /* What the query asks for. */
@@ -47,17 +47,10 @@ typedef struct Extremes
 static Var *
 opened_column(Node *expr, int varno)
 {
-	FuncExpr   *func = (FuncExpr *) expr;
-	const CellencTwin *twin;
-	Var		   *var;
+	Var		   *var = (Var *) cellenc_plan_opened(expr);
 
-	if (!IsA(expr, FuncExpr) || func->funcid < FirstNormalObjectId ||
-		list_length(func->args) != 1 || !IsA(linitial(func->args), Var))
-		return NULL;
-	var = linitial(func->args);
-	twin = var->vartype < FirstNormalObjectId ? NULL : cellenc_twin_lookup(var->vartype);
-	if (!twin || func->funcid != twin->open || var->varno != varno || var->varlevelsup != 0 ||
-		var->varattno <= 0 || var->vartypmod < 0 ||
+	if (!var || !IsA(var, Var) || !cellenc_twin_is(var->vartype) || var->varno != varno ||
+		var->varlevelsup != 0 || var->varattno <= 0 || var->vartypmod < 0 ||
 		CELLENC_TYPMOD_SEARCH(var->vartypmod) != CELLENC_SEARCH_ORDER)
 		return NULL;
 	return var;

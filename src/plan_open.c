@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plan_open.c
- *	  Values that a query would seal only to open them again.
+ *	  What a query opens, and what it would seal only to open it again.
  *
  * The parser gives literals and parameters the encrypted type where a list has
  * an encrypted column in it, as IN does, and then opens the lot to compare it.
@@ -146,9 +146,8 @@ cellenc_plan_unsealed(Node *expr)
 	return NULL;
 }
 
-/* What expr opens, whole or element by element; NULL if it does something else. */
-static Node *
-opened(Node *expr)
+Node *
+cellenc_plan_opened(Node *expr)
 {
 	FuncExpr   *func = (FuncExpr *) expr;
 	const CellencTwin *twin;
@@ -156,20 +155,20 @@ opened(Node *expr)
 	if (IsA(expr, ArrayCoerceExpr))
 	{
 		ArrayCoerceExpr *coerce = (ArrayCoerceExpr *) expr;
-		Node	   *element = opened((Node *) coerce->elemexpr);
+		Node	   *element = cellenc_plan_opened((Node *) coerce->elemexpr);
 
 		return element && IsA(element, CaseTestExpr) ? (Node *) coerce->arg : NULL;
 	}
 	if (!IsA(expr, FuncExpr) || func->funcid < FirstNormalObjectId || list_length(func->args) != 1)
 		return NULL;
-	twin = twin_of_type(exprType(linitial(func->args)));
+	twin = twin_of_type(getBaseType(exprType(linitial(func->args))));
 	return twin && func->funcid == twin->open ? linitial(func->args) : NULL;
 }
 
 Node *
 cellenc_plan_open(Node *expr)
 {
-	Node	   *sealed = opened(expr);
+	Node	   *sealed = cellenc_plan_opened(expr);
 	Node	   *plain = sealed ? cellenc_plan_unsealed(sealed) : NULL;
 
 	return plain ? plain : expr;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plan_open.h
- *	  Values that a query would seal only to open them again.
+ *	  What a query opens, and what it would seal only to open it again.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,6 +9,9 @@
 #define CELLENC_PLAN_OPEN_H
 
 #include "nodes/nodes.h"
+
+/* What expr opens, whole or element by element; NULL if it does something else. */
+extern Node *cellenc_plan_opened(Node *expr);
 
 /*
  * The plaintext, of the base type, of an expression that seals it under the
