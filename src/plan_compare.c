@@ -225,40 +225,21 @@ unsealed_comparison(Oid opno, Node **left, Node **right)
 	return result;
 }
 
+/* Change the operator, its function and its operands, where there is a better one. */
 static void
-rewrite_operator(OpExpr *expr)
+rewrite_comparison(Oid *opno, Oid *function, List **args, bool right_is_array)
 {
-	Node	   *left = linitial(expr->args);
-	Node	   *right = lsecond(expr->args);
-	Oid			opno = encrypted_comparison(expr->opno, &left, &right, false);
+	Node	   *left = linitial(*args);
+	Node	   *right = lsecond(*args);
+	Oid			better = encrypted_comparison(*opno, &left, &right, right_is_array);
 
-	if (!OidIsValid(opno))
-		opno = unsealed_comparison(expr->opno, &left, &right);
-
-	if (OidIsValid(opno))
-	{
-		expr->opno = opno;
-		expr->opfuncid = get_opcode(opno);
-		expr->args = list_make2(left, right);
-	}
-}
-
-static void
-rewrite_array_operator(ScalarArrayOpExpr *expr)
-{
-	Node	   *left = linitial(expr->args);
-	Node	   *right = lsecond(expr->args);
-	Oid			opno = encrypted_comparison(expr->opno, &left, &right, true);
-
-	if (!OidIsValid(opno))
-		opno = unsealed_comparison(expr->opno, &left, &right);
-
-	if (OidIsValid(opno))
-	{
-		expr->opno = opno;
-		expr->opfuncid = get_opcode(opno);
-		expr->args = list_make2(left, right);
-	}
+	if (!OidIsValid(better))
+		better = unsealed_comparison(*opno, &left, &right);
+	if (!OidIsValid(better))
+		return;
+	*opno = better;
+	*function = get_opcode(better);
+	*args = list_make2(left, right);
 }
 
 static void
@@ -283,9 +264,17 @@ rewrite_condition(Node *node)
 	else if (IsA(node, SubLink))
 		rewrite_condition(((SubLink *) node)->testexpr);
 	else if (IsA(node, OpExpr) && list_length(((OpExpr *) node)->args) == 2)
-		rewrite_operator((OpExpr *) node);
+	{
+		OpExpr	   *expr = (OpExpr *) node;
+
+		rewrite_comparison(&expr->opno, &expr->opfuncid, &expr->args, false);
+	}
 	else if (IsA(node, ScalarArrayOpExpr))
-		rewrite_array_operator((ScalarArrayOpExpr *) node);
+	{
+		ScalarArrayOpExpr *expr = (ScalarArrayOpExpr *) node;
+
+		rewrite_comparison(&expr->opno, &expr->opfuncid, &expr->args, true);
+	}
 }
 
 static void
