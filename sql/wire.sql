@@ -28,6 +28,12 @@ SELECT name FROM wired UNION SELECT name FROM wired ORDER BY name DESC FETCH FIR
 SELECT name FROM wired EXCEPT SELECT name FROM wired WHERE id = 1;
 VALUES ('x'::enctext), ('y') \gdesc
 SELECT name FROM wired WHERE id = 1 FOR UPDATE;
+CREATE SEQUENCE calls;
+CREATE FUNCTION called() RETURNS enctext LANGUAGE plpgsql VOLATILE AS $$ BEGIN RETURN 'call ' || nextval('calls'); END $$;
+SELECT called() AS c FROM generate_series(1, 3) ORDER BY c DESC LIMIT 2;
+SELECT called() AS c, count(*) FROM generate_series(1, 2) GROUP BY 1 ORDER BY 1;
+DROP FUNCTION called();
+DROP SEQUENCE calls;
 SELECT wired FROM wired ORDER BY id;
 
 -- WITH, also one that modifies data, and references to it from every level

@@ -192,6 +192,23 @@ open_targets(List *targets)
 	return list_concat(targets, unseen);
 }
 
+/* Is a column sorted or grouped by whose copy could have another value? */
+static bool
+sorts_volatile(List *targets)
+{
+	ListCell   *lc;
+
+	foreach(lc, targets)
+	{
+		TargetEntry *entry = lfirst(lc);
+
+		if (entry->ressortgroupref != 0 && is_encrypted(entry) &&
+			contain_volatile_functions((Node *) entry->expr))
+			return true;
+	}
+	return false;
+}
+
 /* References to the query's own WITH clause, which moves up by one level. */
 static bool
 raise_cte_references(Node *node, void *context)
@@ -222,8 +239,8 @@ raise_cte_references(Node *node, void *context)
 }
 
 /*
- * The results of DISTINCT and of set operations are compared as they are, so
- * such a query becomes a subquery of one that opens its columns.  Its WITH
+ * The results of DISTINCT and of set operations are compared as they are, and a
+ * volatile function must not be called twice for one row, so such a query becomes a subquery of one that opens its columns.  Its WITH
  * clause goes up, because that may modify data, and so do ORDER BY and LIMIT,
  * because nothing keeps the order of a subquery.  DISTINCT ON keeps its order
  * inside too: that says which rows it takes.
@@ -307,7 +324,7 @@ open_results(Query *query)
 		case CMD_SELECT:
 			if (!any_encrypted(query->targetList))
 				break;
-			if (query->distinctClause || query->setOperations)
+			if (query->distinctClause || query->setOperations || sorts_volatile(query->targetList))
 				nest_query(query);
 			query->targetList = open_targets(query->targetList);
 			break;
