@@ -21,12 +21,14 @@ is_installed() {
 
 has_package() { apt-cache show "$1" >/dev/null 2>&1; }
 
-# A PostgreSQL that can be built against and started.
+# A PostgreSQL that can be built against and started.  Its makefiles alone do not
+# tell: in Debian they come with the client.
 has_server() {
     local config=${PG_CONFIG:-pg_config}
 
     command -v "$config" >/dev/null 2>&1 &&
         [ -f "$("$config" --pgxs 2>/dev/null)" ] &&
+        [ -f "$("$config" --includedir-server)/postgres.h" ] &&
         [ -x "$("$config" --bindir)/initdb" ]
 }
 
