@@ -18,6 +18,15 @@ CREATE TABLE plain (x text);
 INSERT INTO plain VALUES ('u1'), ('u2'), ('q');
 ANALYZE plans, plain;
 SET max_parallel_workers_per_gather = 0;
+-- since 17, the plan of a subquery does not tell the number of its parameter
+CREATE FUNCTION explain(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+    line text;
+BEGIN
+    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+        RETURN NEXT regexp_replace(line, ' \(returns \$\d+\)', '');
+    END LOOP;
+END $$;
 
 -- conditions, whatever the type of a parameter
 EXPLAIN (COSTS OFF) SELECT * FROM plans WHERE s='u7';
@@ -59,7 +68,7 @@ SELECT s FROM plans WHERE id<5 UNION SELECT s FROM plans WHERE id<6 ORDER BY s;
 SELECT id FROM (SELECT id,s FROM plans WHERE id<5 UNION ALL SELECT id,s FROM plans WHERE id<6) u ORDER BY s;
 
 -- minima and maxima
-EXPLAIN (COSTS OFF) SELECT max(n), min(n) + 1, max(o) FROM plans WHERE id > 5;
+SELECT explain('SELECT max(n), min(n) + 1, max(o) FROM plans WHERE id > 5');
 SELECT max(n), min(n) + 1, max(o) FROM plans WHERE id > 5;
 SELECT max(n), min(n) + 1, max(o) FROM plans WHERE id > 5000;
 SELECT max(n) FROM plans ORDER BY 1 LIMIT 1;
@@ -67,7 +76,7 @@ SELECT DISTINCT max(n) FROM plans;
 SELECT max(n) AS m FROM plans HAVING max(n) > 5;
 EXPLAIN (COSTS OFF) SELECT max(n), count(*) FROM plans;
 EXPLAIN (COSTS OFF) SELECT max(h) FROM plans;
-EXPLAIN (COSTS OFF) SELECT id, (SELECT max(n) FROM plans x WHERE x.id < y.id) FROM plans y WHERE id = 50;
+SELECT explain('SELECT id, (SELECT max(n) FROM plans x WHERE x.id < y.id) FROM plans y WHERE id = 50');
 SELECT id, (SELECT max(n) FROM plans x WHERE x.id < y.id) FROM plans y WHERE id = 50;
 INSERT INTO plans (id, n) SELECT 5000, max(n) + 1 FROM plans RETURNING n;
 PREPARE plans_3 AS SELECT min(o) FROM plans WHERE n = $1;
@@ -77,7 +86,7 @@ CREATE TABLE parts_0 PARTITION OF parts FOR VALUES WITH (modulus 2, remainder 0)
 CREATE TABLE parts_1 PARTITION OF parts FOR VALUES WITH (modulus 2, remainder 1);
 INSERT INTO parts SELECT 'k' || g, g FROM generate_series(1, 500) g;
 CREATE INDEX ON parts (k);
-EXPLAIN (COSTS OFF) SELECT max(k) FROM parts;
+SELECT explain('SELECT max(k) FROM parts');
 SELECT max(k), min(k) FROM parts;
 
 -- row security

@@ -133,6 +133,13 @@ typedef RangeTblEntry RTEPermissionInfo;
 #include "varatt.h"
 #endif
 
+/* 18 keeps with a sort operator whether it is a descending one. */
+#if PG_VERSION_NUM >= 180000
+#define cellenc_set_reverse_sort(sort, reverse) ((sort)->reverse_sort = (reverse))
+#else
+#define cellenc_set_reverse_sort(sort, reverse) ((void) 0)
+#endif
+
 /* 18 has a specifier in place of the attribute. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn pg_attribute_noreturn()

@@ -33,7 +33,9 @@
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_opclass.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_partitioned_table.h"
+#include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
@@ -366,6 +368,19 @@ relation_name(Oid relid)
 									  get_rel_name(relid));
 }
 
+/* Qualified for the same reason, unless it is one of PostgreSQL's or ours. */
+static char *
+type_name(Oid type)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	Oid			schema = HeapTupleIsValid(tuple) ? ((Form_pg_type) GETSTRUCT(tuple))->typnamespace : InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return schema == PG_CATALOG_NAMESPACE ? format_type_be(type) :
+		format_type_extended(type, -1, FORMAT_TYPE_FORCE_QUALIFY);
+}
+
 /* The search that an index on key needs if it reveals as little as can be. */
 static CellencSearch
 least_search(const Key *key)
@@ -442,7 +457,7 @@ hint_for_index(const Keys *keys, const Key *key)
 	}
 	else if (key->typmod < 0)
 		return errhint("Let the encrypted type inside of type %s have search \"%s\".",
-					   format_type_be(key->type), cellenc_typmod_search_name(least));
+					   type_name(key->type), cellenc_typmod_search_name(least));
 	else
 	{
 		type = format_type_with_typemod(key->type,
@@ -468,7 +483,7 @@ hint_for_partition_key(const Keys *keys, const Key *key)
 		return errhint("Partition by another column.");
 	else if (key->typmod < 0)
 		return errhint("Let the encrypted type inside of type %s have search \"%s\".",
-					   format_type_be(key->type), cellenc_typmod_search_name(least));
+					   type_name(key->type), cellenc_typmod_search_name(least));
 	else if (search_of(key) == CELLENC_SEARCH_EQUALITY)
 		return errhint("Write PARTITION BY HASH (%s).", quote_identifier(key->column));
 	else

@@ -148,6 +148,7 @@ extreme_query(Query *query, Aggref *agg, Var *var)
 	sort->tleSortGroupRef = 1;
 	sort->eqop = get_opfamily_member(family, twin->type, twin->type, BTEqualStrategyNumber);
 	sort->sortop = get_opfamily_member(family, twin->type, twin->type, strategy);
+	cellenc_set_reverse_sort(sort, strategy == BTGreaterStrategyNumber);
 	sort->nulls_first = strategy == BTGreaterStrategyNumber;
 	result->sortClause = list_make1(sort);
 	result->distinctClause = NIL;
