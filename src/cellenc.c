@@ -11,6 +11,7 @@
 #include "miscadmin.h"
 
 #include "access.h"
+#include "bound.h"
 #include "cipher.h"
 #include "codec.h"
 #include "compat.h"
@@ -65,6 +66,7 @@ _PG_init(void)
 	cellenc_wire_init();
 	cellenc_plan_init();
 	cellenc_default_init();
+	cellenc_bound_init();
 	cellenc_upgrade_init();
 	cellenc_job_init();
 	cellenc_preloaded = true;

@@ -23,6 +23,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "bound.h"
 #include "codec.h"
 #include "compat.h"
 #include "report.h"
@@ -246,7 +247,8 @@ cellenc_twin_apply(PG_FUNCTION_ARGS)
 {
 	const CellencTwin *twin = cellenc_twin_of_result(fcinfo->flinfo);
 
-	PG_RETURN_DATUM(cellenc_codec_apply(twin, PG_GETARG_DATUM(0), PG_GETARG_INT32(1)));
+	PG_RETURN_DATUM(cellenc_codec_apply(twin, PG_GETARG_DATUM(0),
+										cellenc_bound_typmod(PG_GETARG_INT32(1))));
 }
 
 /*
@@ -257,7 +259,7 @@ cellenc_twin_apply(PG_FUNCTION_ARGS)
 static inline Datum
 new_value(const CellencTwin *twin, Datum base, FunctionCallInfo fcinfo)
 {
-	int32		typmod = PG_GETARG_INT32(1);
+	int32		typmod = cellenc_bound_typmod(PG_GETARG_INT32(1));
 
 	if (typmod >= 0 && !PG_GETARG_BOOL(2))
 		return cellenc_codec_seal(twin, base, typmod);
