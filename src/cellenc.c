@@ -34,6 +34,29 @@ PG_MODULE_MAGIC;
 
 extern PGDLLEXPORT void _PG_init(void);
 
+/* A library that computes wrong, or not as it was asked to, must never seal a value. */
+static void
+start_cipher(void)
+{
+	switch (cellenc_cipher_init(cellenc_guc_fips))
+	{
+		case CELLENC_OK:
+			break;
+		case CELLENC_NO_FIPS:
+			ereport(FATAL,
+					(errcode(ERRCODE_CONFIG_FILE_ERROR),
+					 errmsg("cellenc.fips is on, but OpenSSL has no provider with approved algorithms"),
+					 errdetail("AES-256-GCM, CMAC, HMAC, SHA-256 and PBKDF2 are needed with the property \"fips=yes\"."),
+					 errhint("Install OpenSSL's FIPS provider and describe it in openssl.cnf with \"openssl fipsinstall\", or set cellenc.fips to off.")));
+			break;
+		default:
+			ereport(FATAL,
+					(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+					 errmsg("cryptographic self-test of cellenc failed"),
+					 errhint("Check the OpenSSL installation of the server.")));
+	}
+}
+
 void
 _PG_init(void)
 {
@@ -46,14 +69,8 @@ _PG_init(void)
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 
-	/* A library that computes wrong must never seal a value. */
-	if (cellenc_cipher_init() != CELLENC_OK)
-		ereport(FATAL,
-				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
-				 errmsg("cryptographic self-test of cellenc failed"),
-				 errhint("Check the OpenSSL installation of the server.")));
-
 	cellenc_guc_init();
+	start_cipher();
 	cellenc_masterkey_init();
 	cellenc_nonce_init();
 	cellenc_refusal_init();

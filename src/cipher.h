@@ -47,11 +47,13 @@ typedef struct CellencPart
 } CellencPart;
 
 /*
- * Fetch the algorithms and run the known answers of C2SP; once per process,
- * before the first use (the postmaster does it, children inherit).
- * CELLENC_SELF_TEST or CELLENC_LIBRARY means: do not start.
+ * Fetch the algorithms and run known answers; once per process, before the
+ * first use (the postmaster does it, children inherit).  fips: from a provider
+ * that calls them approved (property "fips=yes"), or CELLENC_NO_FIPS; IVs and
+ * random bytes then come from that provider too.  CELLENC_SELF_TEST or
+ * CELLENC_LIBRARY means as well: do not start.
  */
-extern CellencStatus cellenc_cipher_init(void);
+extern CellencStatus cellenc_cipher_init(bool fips);
 
 extern CellencStatus cellenc_cipher_key_new(const uint8_t *key, CellencCipherKey **result);
 extern void cellenc_cipher_key_free(CellencCipherKey *key);
@@ -60,8 +62,11 @@ extern CellencStatus cellenc_cipher_subkey_new(CellencCipherKey *key, const uint
 											   CellencSubkey **result);
 extern void cellenc_cipher_subkey_free(CellencSubkey *subkey);
 
-/* out: len bytes of ciphertext, then the tag; may not overlap plain. */
-extern CellencStatus cellenc_cipher_seal(CellencSubkey *subkey, const uint8_t *iv,
+/*
+ * out: len bytes of ciphertext, then the tag; may not overlap plain.  iv: where
+ * it is to be kept, because with FIPS it is made anew.
+ */
+extern CellencStatus cellenc_cipher_seal(CellencSubkey *subkey, uint8_t *iv,
 										 const uint8_t *aad, size_t aad_len,
 										 const uint8_t *plain, size_t len, uint8_t *out);
 
@@ -71,7 +76,7 @@ extern CellencStatus cellenc_cipher_open(CellencSubkey *subkey, const uint8_t *i
 										 const uint8_t *in, size_t len, uint8_t *plain);
 
 /* One shot of both, for what is sealed rarely (wrapped keys, bundles). */
-extern CellencStatus cellenc_cipher_xaes_seal(const uint8_t *key, const uint8_t *nonce,
+extern CellencStatus cellenc_cipher_xaes_seal(const uint8_t *key, uint8_t *nonce,
 											  const uint8_t *aad, size_t aad_len,
 											  const uint8_t *plain, size_t len, uint8_t *out);
 extern CellencStatus cellenc_cipher_xaes_open(const uint8_t *key, const uint8_t *nonce,
@@ -93,7 +98,10 @@ extern CellencStatus cellenc_cipher_pbkdf2(const char *pass, size_t pass_len,
 extern CellencStatus cellenc_cipher_check_value(const uint8_t *key, const uint8_t *uuid,
 												uint8_t *out);	/* CELLENC_CHECK_LEN */
 
-/* Straight from getrandom(): no generator state that a cloned VM repeats. */
+/*
+ * Straight from getrandom(): no generator state that a cloned VM repeats.  With
+ * FIPS, from the module's generator.
+ */
 extern CellencStatus cellenc_cipher_random(void *buf, size_t len);
 
 /* Constant time in len. */

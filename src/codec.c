@@ -155,7 +155,8 @@ seal_bytes(const CellencTwin *twin, CellencKeyVersion *version, const uint8 *ter
 	cellenc_nonce_next(len, nonce);
 	ciphertext = cellenc_envelope_write(dst, version->version_id, term, nonce);
 	aad = value_aad(twin, version, dst[0], term);
-	status = cellenc_cipher_seal(cellenc_keyring_subkey(version, nonce), nonce + CELLENC_SALT_LEN,
+	/* the IV as it stands in dst, before the ciphertext */
+	status = cellenc_cipher_seal(cellenc_keyring_subkey(version, nonce), ciphertext - CELLENC_IV_LEN,
 								 aad->bytes, aad->len, (const uint8 *) bytes, len, ciphertext);
 	if (unlikely(status != CELLENC_OK))
 		cellenc_report_status(status);

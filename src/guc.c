@@ -26,6 +26,7 @@ int			cellenc_guc_output = CELLENC_TEXT_PLAIN;
 int			cellenc_guc_input = CELLENC_TEXT_PLAIN;
 bool		cellenc_guc_wire_types = true;
 bool		cellenc_guc_session_started = false;
+bool		cellenc_guc_fips = false;
 
 static const struct config_enum_entry unknown_key_options[] = {
 	{"error", CELLENC_UNKNOWN_KEY_ERROR, false},
@@ -120,6 +121,13 @@ cellenc_guc_init(void)
 							2, 0, 1024,
 							PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
+	DefineCustomBoolVariable("cellenc.fips",
+							 "Uses only algorithms that a provider of OpenSSL calls approved (FIPS 140-3).",
+							 NULL,
+							 &cellenc_guc_fips,
+							 false,
+							 PGC_POSTMASTER, 0,
+							 NULL, NULL, NULL);
 	DefineCustomEnumVariable("cellenc.unknown_key",
 							 "What a type modifier that names an unknown key does.",
 							 NULL,

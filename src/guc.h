@@ -32,6 +32,7 @@ extern bool cellenc_guc_allow_decrypt_column;
 extern int	cellenc_guc_output;
 extern int	cellenc_guc_input;
 extern bool cellenc_guc_wire_types;
+extern bool cellenc_guc_fips;
 
 /*
  * Set by the first statement of a session, but for SET: from then on, what

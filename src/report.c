@@ -43,8 +43,9 @@ cellenc_report_status(CellencStatus status)
 		case CELLENC_NO_RANDOM:
 			ereport(ERROR,
 					(errcode(ERRCODE_SYSTEM_ERROR),
-					 errmsg("could not get random bytes from the operating system")));
+					 errmsg("could not get random bytes")));
 			break;
+		case CELLENC_NO_FIPS:
 		case CELLENC_SELF_TEST:
 		case CELLENC_LIBRARY:
 			ereport(ERROR,

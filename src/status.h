@@ -27,7 +27,9 @@ typedef enum CellencStatus
 	CELLENC_BAD_FORMAT,			/* bytes are not canonical */
 	CELLENC_BAD_TAG,			/* authentication failed */
 	CELLENC_BAD_CHECK,			/* a key does not match its check value */
-	CELLENC_NO_RANDOM,			/* the kernel gave no random bytes */
+	CELLENC_NO_RANDOM,			/* no random bytes */
+	CELLENC_NO_FIPS,			/* no provider has the algorithms as approved
+								 * ones */
 	CELLENC_SELF_TEST,			/* a known answer came out wrong */
 	CELLENC_LIBRARY				/* OpenSSL failed */
 } CellencStatus;

@@ -77,7 +77,7 @@ start(void)
 	if (started)
 		return;
 	started = true;
-	REQUIRE(cellenc_cipher_init() == CELLENC_OK);
+	REQUIRE(cellenc_cipher_init(false) == CELLENC_OK);
 	for (i = 0; i < 2; i++)
 	{
 		sealed_size[i] = cellenc_envelope_size(i == 1, PLAIN_LEN);

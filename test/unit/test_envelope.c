@@ -531,7 +531,7 @@ main(int argc, char **argv)
 
 	if (file == NULL)
 		bail_out("could not open frozen.txt");
-	if (cellenc_cipher_init() != CELLENC_OK)
+	if (cellenc_cipher_init(false) != CELLENC_OK)
 		bail_out("cellenc_cipher_init failed");
 
 	while (read_record(file, &record))
