@@ -98,6 +98,7 @@ typedef struct Targets
 	const int32 *name_hashes;
 	int			nhashes;
 	List	   *relations;
+	List	   *out_of_reach;
 } Targets;
 
 /* A stored value is under the key of its column; -1 is a column without. */
@@ -125,17 +126,22 @@ static void
 collect_target(Form_pg_class class, Form_pg_attribute att, void *arg)
 {
 	Targets    *targets = arg;
+	List	  **list;
 
-	if (!cellenc_rewriter_handles(class->relkind, class->relpersistence))
-		return;
+	if (cellenc_rewriter_handles(class->relkind, class->relpersistence))
+		list = &targets->relations;
+	else if (class->relkind == RELKIND_RELATION || class->relkind == RELKIND_FOREIGN_TABLE)
+		list = &targets->out_of_reach;
+	else
+		return;					/* stores nothing itself */
 	if (may_hold_keys(cellenc_walk_plan(att->atttypid, att->atttypmod), targets))
-		targets->relations = lappend_oid(targets->relations, class->oid);
+		*list = lappend_oid(*list, class->oid);
 }
 
-List *
-cellenc_columns_relations(const pg_uuid_t *keys, int nkeys)
+static Targets
+find_targets(const pg_uuid_t *keys, int nkeys)
 {
-	Targets		targets = {NULL, 0, NIL};
+	Targets		targets = {NULL, 0, NIL, NIL};
 	int32	   *hashes = palloc(nkeys * sizeof(int32));
 
 	for (int i = 0; i < nkeys; i++)
@@ -150,7 +156,21 @@ cellenc_columns_relations(const pg_uuid_t *keys, int nkeys)
 
 	list_sort(targets.relations, list_oid_cmp);
 	list_deduplicate_oid(targets.relations);
-	return targets.relations;
+	list_sort(targets.out_of_reach, list_oid_cmp);
+	list_deduplicate_oid(targets.out_of_reach);
+	return targets;
+}
+
+List *
+cellenc_columns_relations(const pg_uuid_t *keys, int nkeys)
+{
+	return find_targets(keys, nkeys).relations;
+}
+
+List *
+cellenc_columns_out_of_reach(const pg_uuid_t *keys, int nkeys)
+{
+	return find_targets(keys, nkeys).out_of_reach;
 }
 
 /*

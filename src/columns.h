@@ -17,4 +17,7 @@
  */
 extern List *cellenc_columns_relations(const pg_uuid_t *keys, int nkeys);
 
+/* Those that it does not handle: temporary and foreign tables. */
+extern List *cellenc_columns_out_of_reach(const pg_uuid_t *keys, int nkeys);
+
 #endif							/* CELLENC_COLUMNS_H */

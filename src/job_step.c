@@ -268,6 +268,23 @@ pass_relations(const CellencJob *job)
 	return pass_memo.relations;
 }
 
+/* Say once what no pass treats. */
+static void
+report_out_of_reach(const CellencJob *job)
+{
+	ListCell   *cell;
+
+	foreach(cell, cellenc_columns_out_of_reach(job->keys, job->nkeys))
+	{
+		Oid			relid = lfirst_oid(cell);
+
+		ereport(LOG,
+				(errmsg("job " INT64_FORMAT " leaves out %s table %s", job->job,
+						get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE ? "foreign" : "temporary",
+						relation_description(relid))));
+	}
+}
+
 static void
 begin_pass(CellencJob *job)
 {
@@ -282,6 +299,8 @@ begin_pass(CellencJob *job)
 	job->blocks_done = job->blocks_total = 0;
 	job->pass_ms = 0;
 
+	if (job->pass == 1)
+		report_out_of_reach(job);
 	pass_memo.job = 0;
 	job->relations_total = list_length(pass_relations(job));
 	foreach(cell, pass_relations(job))

@@ -35,6 +35,7 @@
 #include "catalog/pg_class.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
 #include "replication/origin.h"
 #include "storage/procarray.h"
 #include "utils/guc.h"
@@ -337,6 +338,33 @@ reseal_row(Rewrite *rewrite, TupleTableSlot *slot)
  * Indexes
  */
 
+/*
+ * Does the index compare or hash twins?  Its own columns do not tell: that of
+ * a hash or a term is of another type.
+ */
+static bool
+key_holds_twin(Rewrite *rewrite, IndexInfo *info)
+{
+	ListCell   *expression = list_head(info->ii_Expressions);
+
+	for (int i = 0; i < info->ii_NumIndexKeyAttrs; i++)
+	{
+		AttrNumber	attnum = info->ii_IndexAttrNumbers[i];
+		Oid			type = InvalidOid;
+
+		if (attnum == 0)
+		{
+			type = exprType(lfirst(expression));
+			expression = lnext(info->ii_Expressions, expression);
+		}
+		else if (attnum > 0)
+			type = TupleDescAttr(rewrite->desc, attnum - 1)->atttypid;
+		if (OidIsValid(type) && cellenc_walk_contains(type))
+			return true;
+	}
+	return false;
+}
+
 static void
 open_indexes(Rewrite *rewrite, IndexSet *set)
 {
@@ -352,14 +380,11 @@ open_indexes(Rewrite *rewrite, IndexSet *set)
 	foreach(cell, oids)
 	{
 		Relation	index = index_open(lfirst_oid(cell), RowExclusiveLock);
-		bool		holds_twin = false;
-
-		for (int i = 0; i < IndexRelationGetNumberOfKeyAttributes(index); i++)
-			holds_twin |= cellenc_walk_contains(TupleDescAttr(RelationGetDescr(index), i)->atttypid);
+		IndexInfo  *info = BuildIndexInfo(index);
 
 		set->relations[set->count] = index;
-		set->infos[set->count] = BuildIndexInfo(index);
-		set->holds_twin[set->count] = holds_twin;
+		set->infos[set->count] = info;
+		set->holds_twin[set->count] = key_holds_twin(rewrite, info);
 		set->count++;
 	}
 	list_free(oids);
