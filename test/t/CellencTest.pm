@@ -71,13 +71,16 @@ sub start_node
 	return $node;
 }
 
-# Kill the postmaster, wait until nothing of the server is left, and start it.
+# Kill the postmaster, and with option all its children at the same time; wait
+# until nothing of the server is left, and start it.
 sub crash_and_start
 {
-	my ($node) = @_;
+	my ($node, %options) = @_;
 	my ($pid) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+	my @children = $options{all} ? `ps -A -o pid= -o ppid=` =~ /^ *(\d+) +$pid$/mg : ();
 
 	$node->kill9;
+	kill 'KILL', @children;
 	foreach (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
 	{
 		# its children may outlive it for a moment
