@@ -38,6 +38,7 @@
 #include "access.h"
 #include "compat.h"
 #include "keyring.h"
+#include "redact.h"
 #include "relinfo.h"
 #include "report.h"
 #include "twin.h"
@@ -92,8 +93,7 @@ may_write(const RTEPermissionInfo *perminfo, bool ereport_on_violation)
 {
 	const CellencRelinfo *info;
 
-	if (perminfo->relid < FirstNormalObjectId ||
-		(bms_is_empty(perminfo->insertedCols) && bms_is_empty(perminfo->updatedCols)))
+	if (bms_is_empty(perminfo->insertedCols) && bms_is_empty(perminfo->updatedCols))
 		return true;
 	info = cellenc_relinfo(perminfo->relid);
 	for (int i = 0; i < info->ncolumns; i++)
@@ -122,7 +122,13 @@ check_perms(CELLENC_CHECK_PERMS_PARAMS)
 		return true;
 	foreach(lc, perminfos)
 	{
-		if (!may_write(lfirst(lc), ereport_on_violation))
+		const RTEPermissionInfo *perminfo = lfirst(lc);
+
+		if (perminfo->relid < FirstNormalObjectId)
+			continue;
+		if (cellenc_relinfo(perminfo->relid)->ncolumns > 0)
+			cellenc_redact_touch();
+		if (!may_write(perminfo, ereport_on_violation))
 			return false;
 	}
 	return true;

@@ -23,6 +23,7 @@
 #include "masterkey.h"
 #include "nonce.h"
 #include "plan.h"
+#include "redact.h"
 #include "refusal.h"
 #include "relinfo.h"
 #include "report.h"
@@ -71,6 +72,7 @@ _PG_init(void)
 
 	cellenc_guc_init();
 	start_cipher();
+	cellenc_redact_init();
 	cellenc_masterkey_init();
 	cellenc_nonce_init();
 	cellenc_refusal_init();

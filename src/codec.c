@@ -32,6 +32,7 @@
 #include "compat.h"
 #include "keyring.h"
 #include "nonce.h"
+#include "redact.h"
 #include "report.h"
 #include "term.h"
 
@@ -233,6 +234,8 @@ make_object(const CellencTwin *twin, Datum base, int32 typmod)
 	char	   *store;
 	Size		size;
 
+	cellenc_redact_touch();
+
 	/* the copy of a by-reference datum must be aligned like one */
 	if (twin->typbyval)
 	{
@@ -332,6 +335,7 @@ cellenc_codec_seal(const CellencTwin *twin, Datum base, int32 typmod)
 	Size		size;
 	struct varlena *result;
 
+	cellenc_redact_touch();
 	bytes = bytes_to_seal(twin, &base, &byval, &len);
 	check_length(len, with_term);
 	size = VARHDRSZ + cellenc_envelope_size(with_term, len);
@@ -475,6 +479,7 @@ open_value(const CellencTwin *twin, Datum value, int privileges)
 	struct varlena *flat;
 	Datum		result;
 
+	cellenc_redact_touch();
 	if (unlikely(object))
 		return open_object(twin, object, privileges);
 

@@ -36,6 +36,10 @@ enum
 	EVENT_DETAIL, EVENT_NATTS = EVENT_DETAIL
 };
 
+/* A loop that goes on after each refusal must not fill the disk. */
+#define DENIALS_MAX 10
+#define DENIALS_EVERY (60 * USECS_PER_SEC)
+
 void
 cellenc_event_note(const char *action, const char *key, int32 version, const char *detail)
 {
@@ -68,6 +72,45 @@ cellenc_event_note(const char *action, const char *key, int32 version, const cha
 					action, key ? key : "", version, GetUserNameFromId(GetUserId(), false)),
 			 detail ? errdetail_internal("%s", detail) : 0,
 			 errhidestmt(true)));
+}
+
+void
+cellenc_event_denied(const char *key, int privileges)
+{
+	static TimestampTz since = DT_NOBEGIN;
+	static int	written = 0;
+	static int64 left_out = 0;
+	TimestampTz now = GetCurrentTimestamp();
+	StringInfoData wanted;
+
+	if (now - since >= DENIALS_EVERY || now < since)
+	{
+		since = now;
+		written = 0;
+	}
+	if (written == DENIALS_MAX)
+	{
+		left_out++;
+		return;
+	}
+	written++;
+
+	initStringInfo(&wanted);
+	if (privileges & CELLENC_PRIV_ENCRYPT)
+		appendStringInfoString(&wanted, ", encrypt");
+	if (privileges & CELLENC_PRIV_DECRYPT)
+		appendStringInfoString(&wanted, ", decrypt");
+	if (privileges & CELLENC_PRIV_MANAGE)
+		appendStringInfoString(&wanted, ", manage");
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("key denial: %s, key \"%s\", role \"%s\"",
+					wanted.len > 0 ? wanted.data + 2 : "", key,
+					GetUserNameFromId(GetUserId(), false)),
+			 left_out > 0 ? errdetail_internal("%lld more denials of this process were not logged.",
+											   (long long) left_out) : 0,
+			 errhidestmt(true), errhidecontext(true)));
+	left_out = 0;
+	pfree(wanted.data);
 }
 
 void

@@ -17,6 +17,12 @@
 extern void cellenc_event_record(const char *action, const char *key, int32 version,
 								 const char *detail);
 
+/*
+ * Write a LOG line about a role that was refused some of the privileges (a
+ * mask of CELLENC_PRIV_*) on a key; at most ten a minute in each process.
+ */
+extern void cellenc_event_denied(const char *key, int privileges);
+
 /* Action of the first column, domain or composite type that names a key. */
 #define CELLENC_EVENT_USE "use"
 

@@ -25,6 +25,7 @@ bool		cellenc_guc_allow_decrypt_column = false;
 int			cellenc_guc_output = CELLENC_TEXT_PLAIN;
 int			cellenc_guc_input = CELLENC_TEXT_PLAIN;
 bool		cellenc_guc_wire_types = true;
+bool		cellenc_guc_redact_logs = true;
 bool		cellenc_guc_session_started = false;
 bool		cellenc_guc_fips = false;
 
@@ -161,6 +162,14 @@ cellenc_guc_init(void)
 							 NULL,
 							 &cellenc_guc_input,
 							 CELLENC_TEXT_PLAIN, text_form_options,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("cellenc.redact_logs",
+							 "Leaves values of encrypted columns out of the server's log.",
+							 NULL,
+							 &cellenc_guc_redact_logs,
+							 true,
 							 PGC_SUSET, 0,
 							 NULL, NULL, NULL);
 

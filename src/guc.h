@@ -33,6 +33,7 @@ extern int	cellenc_guc_output;
 extern int	cellenc_guc_input;
 extern bool cellenc_guc_wire_types;
 extern bool cellenc_guc_fips;
+extern bool cellenc_guc_redact_logs;
 
 /*
  * Set by the first statement of a session, but for SET: from then on, what

@@ -26,6 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "event.h"
 #include "keyring.h"
 #include "refusal.h"
 #include "report.h"
@@ -364,12 +365,9 @@ cellenc_keyring_has(CellencKey *key, Oid user, int privileges)
 }
 
 pg_noreturn static void
-deny(const CellencKey *key)
+deny(const CellencKey *key, int privileges)
 {
-	ereport(LOG,
-			(errmsg("permission denied for key \"%s\" to role \"%s\"", key->row.name,
-					GetUserNameFromId(GetUserId(), false)),
-			 errhidestmt(true)));
+	cellenc_event_denied(key->row.name, privileges & ~key->checked_privs);
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied for key \"%s\"", key->row.name)));
@@ -379,7 +377,7 @@ CELLENC_HOT void
 cellenc_keyring_check(CellencKey *key, int privileges)
 {
 	if (unlikely(!has_privileges(key, GetUserId(), privileges)))
-		deny(key);
+		deny(key, privileges);
 }
 
 /*
@@ -512,7 +510,7 @@ usable_version(uint32 version_id, int privileges)
 						version_id),
 				 errhint("Restore or import the keys that the value was encrypted with.")));
 	if (privileges && unlikely(!has_privileges(version->key, GetUserId(), privileges)))
-		deny(version->key);
+		deny(version->key, privileges);
 	if (unlikely(!version->cipher))
 	{
 		check_state(version);
@@ -552,7 +550,7 @@ cellenc_keyring_sealing_version(int32 name_hash, int privileges)
 	if (unlikely(!key))
 		return NULL;
 	if (privileges && unlikely(!has_privileges(key, GetUserId(), privileges)))
-		deny(key);
+		deny(key, privileges);
 	return current_version(key);
 }
 

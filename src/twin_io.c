@@ -25,6 +25,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "keyring.h"
+#include "redact.h"
 #include "report.h"
 #include "twin.h"
 
@@ -154,27 +155,6 @@ prints_sealed(Datum value)
  * Errors of the base's input
  */
 
-/*
- * May an error of this SQLSTATE, from a function that was given a value to
- * read, be shown?  Those that say that the value is bad quote it, be it as a
- * number or as the name of a relation; the others are about the server.
- */
-static bool
-is_about_the_server(int sqlerrcode)
-{
-	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
-	{
-		case ERRCODE_TRANSACTION_ROLLBACK:
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-		case ERRCODE_OPERATOR_INTERVENTION:
-		case ERRCODE_SYSTEM_ERROR:
-			return true;
-	}
-	return sqlerrcode == ERRCODE_STATEMENT_TOO_COMPLEX ||
-		sqlerrcode == ERRCODE_DATA_CORRUPTED ||
-		sqlerrcode == ERRCODE_INDEX_CORRUPTED;
-}
-
 /* What is said instead; an argument of ereport(). */
 static int
 bad_input(const CellencTwin *twin, int sqlerrcode)
@@ -193,7 +173,7 @@ cellenc_twin_rethrow_input_error(const CellencTwin *twin, MemoryContext cxt)
 
 	MemoryContextSwitchTo(cxt);
 	edata = CopyErrorData();
-	if (is_about_the_server(edata->sqlerrcode))
+	if (cellenc_redact_about_the_server(edata->sqlerrcode))
 		PG_RE_THROW();
 	FlushErrorState();
 	ereport(ERROR, bad_input(twin, edata->sqlerrcode));
@@ -323,6 +303,7 @@ cellenc_twin_in(PG_FUNCTION_ARGS)
 	const CellencTwin *twin = cellenc_twin_of_result(fcinfo->flinfo);
 	Datum		base;
 
+	cellenc_redact_touch();
 	if (cellenc_twin_is_sealed_text(str, strlen(str)))
 		return cellenc_twin_parse_sealed(twin, str, strlen(str), typmod, fcinfo->context);
 	if (!base_input(twin, str, fcinfo->context, &base))
@@ -351,6 +332,7 @@ cellenc_twin_recv(PG_FUNCTION_ARGS)
 	char	   *rest = buf->data + buf->cursor;
 	int			len = buf->len - buf->cursor;
 
+	cellenc_redact_touch();
 	if (cellenc_twin_is_sealed_text(rest, len))
 	{
 		buf->cursor = buf->len;

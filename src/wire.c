@@ -37,6 +37,8 @@
 
 #include "compat.h"
 #include "guc.h"
+#include "redact.h"
+#include "relinfo.h"
 #include "twin.h"
 #include "wire.h"
 
@@ -440,6 +442,36 @@ take_base_parameters(VariableParams *params, Query *query)
 }
 
 /*
+ * What the log must not show
+ */
+
+/* Does a query read or write encrypted columns, or take parameters of such types? */
+static bool
+handles_encrypted(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, RangeTblEntry))
+	{
+		RangeTblEntry *rte = (RangeTblEntry *) node;
+
+		return rte->rtekind == RTE_RELATION && rte->relid >= FirstNormalObjectId &&
+			cellenc_relinfo(rte->relid)->ncolumns > 0;
+	}
+	if (IsA(node, Query))
+	{
+		Query	   *query = (Query *) node;
+
+		if (query->commandType == CMD_UTILITY)
+			return handles_encrypted((Node *) inner_query(query), context);
+		return query_tree_walker(query, handles_encrypted, context, QTW_EXAMINE_RTES_BEFORE);
+	}
+	if (IsA(node, Param))
+		return OidIsValid(cellenc_wire_type(((Param *) node)->paramtype));
+	return expression_tree_walker(node, handles_encrypted, context);
+}
+
+/*
  * Hooks
  */
 
@@ -477,6 +509,14 @@ after_parse_analysis(ParseState *pstate, Query *query, JumbleState *jstate)
 
 	if (query->commandType != CMD_UTILITY || !IsA(query->utilityStmt, VariableSetStmt))
 		cellenc_guc_session_started = true;
+
+	if (handles_encrypted((Node *) query, NULL))
+	{
+		if (variable_params(pstate))
+			cellenc_redact_remember(pstate->p_sourcetext);
+		else
+			cellenc_redact_touch();
+	}
 
 	/* sealed output is for dumps, which know what they are doing */
 	if (cellenc_guc_wire_types && cellenc_guc_output == CELLENC_TEXT_PLAIN)
