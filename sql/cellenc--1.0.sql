@@ -305,6 +305,7 @@ CREATE TABLE cellenc.job (
 	kind text NOT NULL,
 	keys uuid[] NOT NULL,
 	version integer,
+	target oid,
 	state text NOT NULL,
 	phase text NOT NULL,
 	pass integer NOT NULL,

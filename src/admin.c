@@ -316,11 +316,12 @@ cellenc_rotate_key(PG_FUNCTION_ARGS)
 
 	if (reencrypt)
 	{
-		int64		job = cellenc_job_queue(CELLENC_JOB_ROTATE, &row.id, version);
+		CellencJob	job = {.kind = CELLENC_JOB_ROTATE,.keys = &row.id,.nkeys = 1,.version = version};
 
+		(void) cellenc_job_queue(&job);
 		ereport(NOTICE,
 				(errmsg("job " INT64_FORMAT " re-encrypts the values under key \"%s\" when the transaction commits",
-						job, name),
+						job.job, name),
 				 errhint("Progress is shown by the view cellenc.jobs.")));
 	}
 	PG_RETURN_INT32(version);

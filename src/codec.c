@@ -57,6 +57,9 @@ CellencCodecCounters cellenc_codec_counters;
 /* See cellenc_codec_allow_compare. */
 static bool compare_allowed = false;
 
+/* See cellenc_codec_compare_in_command. */
+static bool compare_in_command = false;
+
 static Size object_flat_size(ExpandedObjectHeader *eohptr);
 static void object_flatten(ExpandedObjectHeader *eohptr, void *result, Size allocated_size);
 
@@ -507,7 +510,7 @@ cellenc_codec_open(const CellencTwin *twin, Datum value)
 Datum
 cellenc_codec_open_to_compare(const CellencTwin *twin, Datum value)
 {
-	return open_value(twin, value, compare_allowed ? 0 : CELLENC_PRIV_DECRYPT);
+	return open_value(twin, value, compare_allowed || compare_in_command ? 0 : CELLENC_PRIV_DECRYPT);
 }
 
 void
@@ -516,7 +519,7 @@ cellenc_codec_check_compare(Datum value)
 	PlainObject *object = as_object(value);
 	CellencKeyVersion *version;
 
-	if (compare_allowed)
+	if (compare_allowed || compare_in_command)
 		return;
 	if (object)
 	{
@@ -713,6 +716,12 @@ void
 cellenc_codec_allow_compare(bool on)
 {
 	compare_allowed = on;
+}
+
+void
+cellenc_codec_compare_in_command(bool on)
+{
+	compare_in_command = on;
 }
 
 static void

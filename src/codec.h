@@ -98,6 +98,12 @@ extern int32 cellenc_codec_object_typmod(Datum value);
  */
 extern void cellenc_codec_allow_compare(bool on);
 
+/*
+ * The same around a command that builds an index over several transactions:
+ * command.c's alone, never where the index has an expression or a predicate.
+ */
+extern void cellenc_codec_compare_in_command(bool on);
+
 /* Values sealed and opened by this backend, for tests. */
 typedef struct CellencCodecCounters
 {

@@ -41,7 +41,7 @@
 /* Attribute numbers, as in sql/cellenc--1.0.sql. */
 enum
 {
-	JOB_JOB = 1, JOB_KIND, JOB_KEYS, JOB_VERSION, JOB_STATE, JOB_PHASE, JOB_PASS,
+	JOB_JOB = 1, JOB_KIND, JOB_KEYS, JOB_VERSION, JOB_TARGET, JOB_STATE, JOB_PHASE, JOB_PASS,
 	JOB_WAITING_FOR, JOB_WAITING_SINCE, JOB_RELATION, JOB_RELATION_FILE, JOB_NEXT_BLOCK,
 	JOB_END_BLOCK, JOB_FOUND, JOB_BAD_VALUES, JOB_RELATIONS_DONE, JOB_RELATIONS_TOTAL,
 	JOB_BLOCKS_DONE, JOB_BLOCKS_TOTAL, JOB_PASS_MS, JOB_VALUES_DONE, JOB_WORKED_MS,
@@ -139,6 +139,8 @@ form_row(const CellencJob *job, TupleDesc desc)
 	put(&row, JOB_KEYS, keys_datum(job->keys, job->nkeys));
 	if (job->version != 0)
 		put(&row, JOB_VERSION, Int32GetDatum(job->version));
+	if (OidIsValid(job->target))
+		put(&row, JOB_TARGET, ObjectIdGetDatum(job->target));
 	put_text(&row, JOB_STATE, state_names[job->state]);
 	put_text(&row, JOB_PHASE, phase_names[job->phase]);
 	put(&row, JOB_PASS, Int32GetDatum(job->pass));
@@ -239,6 +241,7 @@ read_row(const RowReader *row, CellencJob *job)
 	job->kind = get_name(row, JOB_KIND, kind_names, lengthof(kind_names));
 	get_keys(row, job);
 	job->version = DatumGetInt32(get(row, JOB_VERSION));
+	job->target = DatumGetObjectId(get(row, JOB_TARGET));
 	job->state = get_name(row, JOB_STATE, state_names, lengthof(state_names));
 	job->phase = get_name(row, JOB_PHASE, phase_names, lengthof(phase_names));
 	job->pass = DatumGetInt32(get(row, JOB_PASS));
@@ -286,26 +289,19 @@ begin_row_scan(Relation rel, int64 number)
 }
 
 int64
-cellenc_job_queue(CellencJobKind kind, const pg_uuid_t *key, int32 version)
+cellenc_job_queue(CellencJob *job)
 {
 	Relation	rel = table_open(cellenc_keycatalog_table(CELLENC_TABLE_JOB, false),
 								 RowExclusiveLock);
-	CellencJob	job;
-	pg_uuid_t	keys[1] = {*key};
 
-	memset(&job, 0, sizeof(job));
-	job.job = nextval_internal(schema_relation("job_job_seq"), false);
-	job.kind = kind;
-	job.keys = keys;
-	job.nkeys = 1;
-	job.version = version;
-	job.state = CELLENC_JOB_QUEUED;
-	job.phase = CELLENC_PHASE_BARRIER;
-	job.pass = 1;
-	CatalogTupleInsert(rel, form_row(&job, RelationGetDescr(rel)));
+	job->job = nextval_internal(schema_relation("job_job_seq"), false);
+	job->state = CELLENC_JOB_QUEUED;
+	job->phase = CELLENC_PHASE_BARRIER;
+	job->pass = 1;
+	CatalogTupleInsert(rel, form_row(job, RelationGetDescr(rel)));
 	table_close(rel, NoLock);
 	cellenc_launcher_start_at_commit();
-	return job.job;
+	return job->job;
 }
 
 bool

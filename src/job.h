@@ -45,6 +45,7 @@ typedef struct CellencJob
 	pg_uuid_t  *keys;
 	int			nkeys;
 	int32		version;		/* that values go to; 0: several keys */
+	Oid			target;			/* the only relation treated; InvalidOid: all */
 	CellencJobState state;		/* change it by cellenc_job_set_state() only */
 	CellencJobPhase phase;
 	int32		pass;			/* from 1 */
@@ -82,16 +83,29 @@ typedef enum CellencStep
 	CELLENC_STEP_CONTINUE,		/* there is more to do at once */
 	CELLENC_STEP_WAIT,			/* nothing to do at the moment */
 	CELLENC_STEP_RETRY,			/* an error that may go away */
+	CELLENC_STEP_COMMAND,		/* the caller is to run a command */
 	CELLENC_STEP_DONE,
 	CELLENC_STEP_FAILED			/* or cancelled */
 } CellencStep;
 
 /*
- * Queue a job that re-encrypts every value under older versions of the key
- * (its UUID), now at version; it starts when the transaction commits, and is
- * gone when it rolls back.  Returns the job's number.
+ * A statement that a step wants to be run as a top-level command, between
+ * transactions: VACUUM, REINDEX CONCURRENTLY and the like.
  */
-extern int64 cellenc_job_queue(CellencJobKind kind, const pg_uuid_t *key, int32 version);
+typedef struct CellencCommand
+{
+	MemoryContext context;		/* the step allocates here; the caller's */
+	char	   *sql;			/* one statement, names in it qualified */
+	bool		compares;		/* cellenc's comparators may open values */
+	bool		yields;			/* cancelled when it is in somebody's way */
+} CellencCommand;
+
+/*
+ * Queue a job: it starts when the transaction commits, and is gone when it
+ * rolls back.  The caller sets kind, keys, nkeys, version and target (and what
+ * else the kind needs) in a struct of zeroes.  Returns the job's number.
+ */
+extern int64 cellenc_job_queue(CellencJob *job);
 
 /* The committed row of a job, palloc'd parts included; false: there is none. */
 extern bool cellenc_job_load(int64 number, CellencJob *job);
@@ -122,8 +136,19 @@ extern bool cellenc_job_has_ended(const CellencJob *job);
  * begin or close a pass.  Neither starts nor commits the transaction, which
  * must be READ COMMITTED, and never sleeps.  An ERROR that the work raised is
  * kept in the job's row and not thrown, unless it is a cancel.
+ *
+ * CELLENC_STEP_COMMAND: *command is filled; the caller commits, runs it, and
+ * tells the outcome by cellenc_job_command_done in another transaction.  A
+ * caller that runs none passes NULL, and the job goes on without those it can
+ * do without.
  */
-extern CellencStep cellenc_job_step(int64 number);
+extern CellencStep cellenc_job_step(int64 number, CellencCommand *command);
+
+/*
+ * The command of the last step has ended: failure is its error, NULL where
+ * there is none.  A transaction as for cellenc_job_step.
+ */
+extern void cellenc_job_command_done(int64 number, ErrorData *failure);
 
 /* Only from cellenc_job_init. */
 extern void cellenc_job_step_init(void);

@@ -3,7 +3,8 @@
  * worker.c
  *	  Runs the jobs of one database, step by step, until none is left.
  *
- * Each step is a transaction of its own.  Of the jobs that do not wait, the
+ * Each step is a transaction of its own; commands that must be at top level
+ * run between them.  Of the jobs that do not wait, the
  * oldest goes first.  The worker sleeps outside of transactions only, and
  * leaves at once when somebody wants to drop or copy the database.
  *
@@ -11,7 +12,7 @@
  * overrides.  It exits with an ERROR when a step itself fails; the launcher
  * starts another one after a pause.
  *
- * Touches job, keycatalog, guc.
+ * Touches command, job, keycatalog, guc.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,6 +42,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "command.h"
 #include "compat.h"
 #include "guc.h"
 #include "job.h"
@@ -68,6 +70,10 @@ typedef struct WorkerJob
 
 static List *jobs = NIL;
 static TimestampTz jobs_read_at = 0;
+
+/* The command that a step wants, and the number of its job; 0: none. */
+static CellencCommand wanted;
+static int64 wanted_by = 0;
 
 typedef struct Setting
 {
@@ -264,6 +270,17 @@ pause_job(WorkerJob *job, long shortest, long longest)
 }
 
 static void
+begin_command(void)
+{
+	if (!wanted.context)
+		wanted.context = AllocSetContextCreate(TopMemoryContext, "cellenc wanted command",
+											   ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(wanted.context);
+	wanted.sql = NULL;
+	wanted.compares = wanted.yields = false;
+}
+
+static void
 step_job(WorkerJob *job)
 {
 	char		activity[64];
@@ -271,10 +288,15 @@ step_job(WorkerJob *job)
 	snprintf(activity, sizeof(activity), "cellenc job " INT64_FORMAT, job->number);
 	pgstat_report_activity(STATE_RUNNING, activity);
 
-	switch (cellenc_job_step(job->number))
+	begin_command();
+	switch (cellenc_job_step(job->number, &wanted))
 	{
 		case CELLENC_STEP_CONTINUE:
 			job->pause = 0;
+			break;
+		case CELLENC_STEP_COMMAND:
+			job->pause = 0;
+			wanted_by = job->number;
 			break;
 		case CELLENC_STEP_WAIT:
 			pause_job(job, MIN_PAUSE_MS, MAX_PAUSE_MS);
@@ -287,6 +309,20 @@ step_job(WorkerJob *job)
 			jobs_read_at = 0;
 			break;
 	}
+}
+
+/* Run the command that the last step wanted, and tell its job the outcome. */
+static void
+run_command(void)
+{
+	ErrorData  *failure;
+
+	pgstat_report_activity(STATE_RUNNING, wanted.sql);
+	failure = cellenc_command_run(&wanted);
+	begin_transaction();
+	cellenc_job_command_done(wanted_by, failure);
+	end_transaction();
+	wanted_by = 0;
 }
 
 /*
@@ -324,6 +360,8 @@ run_turn(long *sleep, bool *finished)
 			step_job(job);
 	}
 	end_transaction();
+	if (wanted_by != 0)
+		run_command();
 	pgstat_report_activity(STATE_IDLE, NULL);
 	return go_on;
 }

@@ -1,0 +1,115 @@
+/*-------------------------------------------------------------------------
+ *
+ * command.c
+ *	  Run a statement that must be a top-level command.
+ *
+ * VACUUM, REINDEX CONCURRENTLY and CREATE INDEX CONCURRENTLY commit in their
+ * midst, so they run where a client's statement would: between transactions,
+ * through ProcessUtility, in a memory context of their own in place of a
+ * portal's (as autovacuum's).
+ *
+ * A command that `yields` looks to others like autovacuum's work: who waits
+ * for one of its locks for deadlock_timeout cancels it, and DROP DATABASE ends
+ * the process.  That would be wrong where the command reads other tables with
+ * its snapshot, because index builds do not wait for autovacuum's.
+ *
+ * Touches codec.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/plannodes.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "tcop/dest.h"
+#include "tcop/tcopprot.h"
+#include "tcop/utility.h"
+#include "utils/memutils.h"
+#include "utils/portal.h"
+#include "utils/snapmgr.h"
+
+#include "codec.h"
+#include "command.h"
+#include "compat.h"
+
+static PlannedStmt *
+parse(const char *sql)
+{
+	List	   *statements = pg_parse_query(sql);
+	RawStmt    *raw = linitial_node(RawStmt, statements);
+	PlannedStmt *statement = makeNode(PlannedStmt);
+
+	Assert(list_length(statements) == 1);
+	statement->commandType = CMD_UTILITY;
+	statement->canSetTag = true;
+	statement->utilityStmt = raw->stmt;
+	statement->stmt_location = raw->stmt_location;
+	statement->stmt_len = raw->stmt_len;
+	return statement;
+}
+
+static void
+look_like_autovacuum(bool on)
+{
+	LWLockAcquire(ProcArrayLock, LW_EXCLUSIVE);
+	if (on)
+		MyProc->statusFlags |= PROC_IS_AUTOVACUUM;
+	else
+		MyProc->statusFlags &= ~PROC_IS_AUTOVACUUM;
+	ProcGlobal->statusFlags[MyProc->pgxactoff] = MyProc->statusFlags;
+	LWLockRelease(ProcArrayLock);
+}
+
+ErrorData *
+cellenc_command_run(const CellencCommand *command)
+{
+	MemoryContext oldcxt = CurrentMemoryContext;
+	MemoryContext save_portal_context = PortalContext;
+	ErrorData  *volatile failure = NULL;
+
+	PortalContext = AllocSetContextCreate(TopMemoryContext, "cellenc command",
+										  ALLOCSET_DEFAULT_SIZES);
+	look_like_autovacuum(command->yields);
+	cellenc_codec_compare_in_command(command->compares);
+	PG_TRY();
+	{
+		PlannedStmt *statement;
+
+		SetCurrentStatementStartTimestamp();
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		MemoryContextSwitchTo(PortalContext);
+		statement = parse(command->sql);
+		ProcessUtility(statement, command->sql, false, PROCESS_UTILITY_TOPLEVEL, NULL, NULL,
+					   None_Receiver, NULL);
+
+		/* the snapshot went with the transaction if the command ended that */
+		if (ActiveSnapshotSet())
+			PopActiveSnapshot();
+		CommitTransactionCommand();
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(command->context);
+		failure = CopyErrorData();
+		AbortOutOfAnyTransaction();
+		FlushErrorState();
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	cellenc_codec_compare_in_command(false);
+	look_like_autovacuum(false);
+
+	/* who wanted the command cancelled does not mean what comes next */
+	QueryCancelPending = false;
+
+	MemoryContextSwitchTo(oldcxt);
+	MemoryContextDelete(PortalContext);
+	PortalContext = save_portal_context;
+	return failure;
+}
