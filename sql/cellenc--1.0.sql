@@ -349,6 +349,12 @@ CREATE FUNCTION cellenc.columns_list(OUT relation regclass, OUT attname name, OU
 AS 'MODULE_PATHNAME', 'cellenc_columns_list' LANGUAGE c STABLE STRICT PARALLEL RESTRICTED;
 REVOKE EXECUTE ON FUNCTION cellenc.columns_list() FROM PUBLIC;
 
+-- values on the pages of an index, pivots and dead entries included
+CREATE FUNCTION cellenc.index_versions(index regclass, OUT key text, OUT version integer,
+	OUT n_values bigint) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'cellenc_index_versions' LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED;
+REVOKE EXECUTE ON FUNCTION cellenc.index_versions(regclass) FROM PUBLIC;
+
 CREATE VIEW cellenc.columns AS SELECT * FROM cellenc.columns_list();
 
 -- A first pass does nearly all of the work; those after it mostly read.
