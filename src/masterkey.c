@@ -8,8 +8,10 @@
  * again.  Whoever asks in vain tells its user why; whoever waited meanwhile
  * then finds the same reason, as long as no provider may be asked again.
  *
+ * A name is a hint only: where what is provided under it does not match the
+ * check value, the other keys of this server are tried (masterkey_find.c).
  * Nothing is returned unless it matches the check value.
- * Touches masterkey_store, provider, cipher, report.
+ * Touches masterkey_find, masterkey_store, provider, cipher, report.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,6 +22,7 @@
 #include "storage/ipc.h"
 
 #include "masterkey.h"
+#include "masterkey_find.h"
 #include "masterkey_store.h"
 #include "report.h"
 
@@ -77,11 +80,13 @@ ask(const char *name, char *reason)
 	return false;
 }
 
-/* Use the turn just taken, and give it back. */
-static void
-use_turn(CellencTurn turn, const CellencMasterKey *row)
+/*
+ * Use the turn just taken, and give it back.  False: no provider has the key,
+ * and reason tells why.
+ */
+static bool
+use_turn(CellencTurn turn, const CellencMasterKey *row, char *reason)
 {
-	char		reason[CELLENC_REASON_LEN] = "";
 	volatile bool found = true;
 	volatile CellencStatus status = CELLENC_OK;
 
@@ -95,20 +100,14 @@ use_turn(CellencTurn turn, const CellencMasterKey *row)
 	PG_END_ENSURE_ERROR_CLEANUP(cellenc_masterkey_store_end_turn, Int32GetDatum(turn));
 	cellenc_masterkey_store_end_turn(0, Int32GetDatum(turn));
 
-	if (!found)
-		report_not_loaded(row->name, reason);
 	if (status != CELLENC_OK)
 		cellenc_report_status(status);
+	return found;
 }
 
-/*
- * Set key to what the providers and the row's KDF make of row, unverified.
- * False: it is a passphrase, but the row has no KDF.
- */
-static bool
-obtain(const CellencMasterKey *row, uint8 *key, uint64 *serial)
+CellencLook
+cellenc_masterkey_obtain(const CellencMasterKey *row, uint8 *key, uint64 *serial, char *reason)
 {
-	char		reason[CELLENC_REASON_LEN];
 	CellencTurn turn;
 	CellencLook found;
 
@@ -120,21 +119,24 @@ obtain(const CellencMasterKey *row, uint8 *key, uint64 *serial)
 		CHECK_FOR_INTERRUPTS();
 		found = cellenc_masterkey_store_look(row, key, serial, &turn, reason);
 		if (found == CELLENC_LOOK_TURN)
-			use_turn(turn, row);
+		{
+			if (!use_turn(turn, row, reason))
+			{
+				found = CELLENC_LOOK_BACK_OFF;
+				break;
+			}
+		}
 		else if (found == CELLENC_LOOK_WAIT)
 			cellenc_masterkey_store_wait();
 		else
 			break;
 	}
 	cellenc_masterkey_store_cancel_wait();
-	if (found == CELLENC_LOOK_BACK_OFF)
-		report_not_loaded(row->name, reason);
-	return found == CELLENC_LOOK_KEY;
+	return found;
 }
 
-/* Does key match row's check value? */
-static bool
-matches(const CellencMasterKey *row, const uint8 *key)
+bool
+cellenc_masterkey_check(const CellencMasterKey *row, const uint8 *key)
 {
 	uint8		check_value[CELLENC_CHECK_LEN];
 	CellencStatus status;
@@ -144,20 +146,48 @@ matches(const CellencMasterKey *row, const uint8 *key)
 		cellenc_cipher_equal(check_value, row->check_value, CELLENC_CHECK_LEN);
 }
 
-void
-cellenc_masterkey_get(const CellencMasterKey *row, uint8 *key)
+CellencMasterKeyFound
+cellenc_masterkey_find(const CellencMasterKey *row, uint8 *key, char *reason)
 {
+	bool		loaded;
+	int			source;
 	uint64		serial;
+	CellencLook look;
 	bool		good;
 
 	CELLENC_CHECK_PRELOAD();
 
-	good = obtain(row, key, &serial) && matches(row, key);
-	cellenc_masterkey_store_judge(row, serial, good);
-	if (!good)
+	/* before a provider is asked for a name that it may never have heard of */
+	loaded = cellenc_masterkey_store_loaded(row->name, &source);
+	if (!loaded && cellenc_masterkey_find_other(row, key))
+		return CELLENC_MASTERKEY_FOUND;
+
+	look = cellenc_masterkey_obtain(row, key, &serial, reason);
+	good = look == CELLENC_LOOK_KEY && cellenc_masterkey_check(row, key);
+	if (look != CELLENC_LOOK_BACK_OFF)
+		cellenc_masterkey_store_judge(row, serial, good);
+	if (good || (loaded && cellenc_masterkey_find_other(row, key)))
+		return CELLENC_MASTERKEY_FOUND;
+
+	cellenc_cipher_wipe(key, CELLENC_KEY_LEN);
+	return look == CELLENC_LOOK_BACK_OFF ? CELLENC_MASTERKEY_MISSING : CELLENC_MASTERKEY_WRONG;
+}
+
+void
+cellenc_masterkey_get(const CellencMasterKey *row, uint8 *key)
+{
+	char		reason[CELLENC_REASON_LEN];
+
+	switch (cellenc_masterkey_find(row, key, reason))
 	{
-		cellenc_cipher_wipe(key, CELLENC_KEY_LEN);
-		report_wrong(row->name);
+		case CELLENC_MASTERKEY_FOUND:
+			break;
+		case CELLENC_MASTERKEY_WRONG:
+			report_wrong(row->name);
+			break;
+		case CELLENC_MASTERKEY_MISSING:
+			report_not_loaded(row->name, reason);
+			break;
 	}
 }
 
@@ -175,6 +205,8 @@ void
 cellenc_masterkey_describe(const char *name, CellencMasterKey *row)
 {
 	uint8		key[CELLENC_KEY_LEN];
+	char		reason[CELLENC_REASON_LEN];
+	CellencLook look;
 	CellencStatus status;
 	uint64		serial;
 
@@ -188,14 +220,18 @@ cellenc_masterkey_describe(const char *name, CellencMasterKey *row)
 	row->id.data[8] = (row->id.data[8] & 0x3f) | 0x80;	/* variant */
 
 	/* Which KDF it needs shows when it is loaded. */
-	if (!obtain(row, key, &serial))
+	look = cellenc_masterkey_obtain(row, key, &serial, reason);
+	if (look == CELLENC_LOOK_WRONG_KIND)
 	{
 		row->pbkdf2 = true;
 		row->rounds = CELLENC_KDF_ROUNDS;
 		make_random(row->salt, sizeof(row->salt));
-		if (!obtain(row, key, &serial))
-			elog(ERROR, "could not derive master key");
+		look = cellenc_masterkey_obtain(row, key, &serial, reason);
 	}
+	if (look == CELLENC_LOOK_BACK_OFF)
+		report_not_loaded(name, reason);
+	if (look != CELLENC_LOOK_KEY)
+		elog(ERROR, "could not derive master key");
 	status = cellenc_cipher_check_value(key, row->id.data, row->check_value);
 	cellenc_cipher_wipe(key, sizeof(key));
 	if (status != CELLENC_OK)
@@ -215,7 +251,7 @@ cellenc_masterkey_matches(const CellencMasterKey *row)
 	switch (cellenc_masterkey_store_peek(row, key))
 	{
 		case CELLENC_LOOK_KEY:
-			result = matches(row, key) ? 1 : 0;
+			result = cellenc_masterkey_check(row, key) ? 1 : 0;
 			break;
 		case CELLENC_LOOK_WRONG_KIND:
 			result = 0;

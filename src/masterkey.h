@@ -19,6 +19,7 @@
 #include "utils/uuid.h"
 
 #include "cipher.h"
+#include "provider.h"
 
 #define CELLENC_KDF_SALT_LEN	32
 #define CELLENC_KDF_ROUNDS		600000
@@ -45,14 +46,30 @@ typedef struct CellencMasterKeyStatus
 	char		last_error[256];	/* "" when none */
 } CellencMasterKeyStatus;
 
+typedef enum CellencMasterKeyFound
+{
+	CELLENC_MASTERKEY_FOUND,
+	CELLENC_MASTERKEY_WRONG,	/* there is one of that name, but none that
+								 * matches */
+	CELLENC_MASTERKEY_MISSING	/* there is none of that name, either */
+} CellencMasterKeyFound;
+
 /*
  * Copy the 32 bytes of master key `row` to key: from the mapping, else asked
- * from the providers, derived, and kept.  Verified against row->check_value.
+ * from the providers, derived, and kept.  Verified against row->check_value;
+ * the name is a hint, and another key of this server that matches is taken.
  * Errors: 58000 provider failed or does not have it (names the master key and
  * how it failed, hint), 28000 wrong master key, 22023 rounds out of bounds.
  * The caller wipes key.  Interruptible while it waits.
  */
 extern void cellenc_masterkey_get(const CellencMasterKey *row, uint8 *key);
+
+/*
+ * The same without the errors 58000 and 28000: unless found, key is wiped, and
+ * if missing, reason (CELLENC_REASON_LEN bytes) tells why.
+ */
+extern CellencMasterKeyFound cellenc_masterkey_find(const CellencMasterKey *row, uint8 *key,
+													char *reason);
 
 /*
  * Fill row for a master key that this database does not know yet: new UUID,
@@ -65,6 +82,9 @@ extern void cellenc_masterkey_describe(const char *name, CellencMasterKey *row);
  * row?  1 yes, 0 no (the wrong key), -1 not loaded or not derived yet.
  */
 extern int	cellenc_masterkey_matches(const CellencMasterKey *row);
+
+/* Does material loaded under any name match row, without asking or deriving? */
+extern bool cellenc_masterkey_known(const CellencMasterKey *row);
 
 /* Every name known to the mapping; palloc'd array. */
 extern CellencMasterKeyStatus *cellenc_masterkey_statuses(int *count);

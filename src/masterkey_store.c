@@ -247,6 +247,14 @@ free_derived(Derived *derived)
 	memset(derived, 0, sizeof(Derived));
 }
 
+static bool
+is_derived_for(const Derived *derived, const CellencMasterKey *row)
+{
+	return derived->rounds == row->rounds &&
+		memcmp(&derived->id, &row->id, sizeof(pg_uuid_t)) == 0 &&
+		memcmp(derived->salt, row->salt, CELLENC_KDF_SALT_LEN) == 0;
+}
+
 /*
  * The key derived for row.  One that failed its check value counts no longer
  * once there is other material to derive from.
@@ -259,9 +267,7 @@ find_derived(const CellencMasterKey *row)
 		Derived    *derived = &shared->derived[i];
 		Slot	   *slot;
 
-		if (derived->used == 0 || derived->rounds != row->rounds ||
-			memcmp(&derived->id, &row->id, sizeof(pg_uuid_t)) != 0 ||
-			memcmp(derived->salt, row->salt, CELLENC_KDF_SALT_LEN) != 0)
+		if (derived->used == 0 || !is_derived_for(derived, row))
 			continue;
 		if (!derived->wrong)
 			return derived;
@@ -569,6 +575,20 @@ cellenc_masterkey_store_judge(const CellencMasterKey *row, uint64 serial, bool m
 	derived = row->pbkdf2 ? find_derived(row) : NULL;
 	if (derived != NULL && derived->serial == serial)
 		derived->wrong = !matches;
+	LWLockRelease(shared->lock);
+}
+
+void
+cellenc_masterkey_store_forget(const CellencMasterKey *row)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < CELLENC_MASTERKEY_DERIVED; i++)
+	{
+		Derived    *derived = &shared->derived[i];
+
+		if (derived->used != 0 && is_derived_for(derived, row))
+			free_derived(derived);
+	}
 	LWLockRelease(shared->lock);
 }
 

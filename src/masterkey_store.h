@@ -21,7 +21,6 @@
 #define CELLENC_MASTERKEY_STORE_H
 
 #include "masterkey.h"
-#include "provider.h"
 
 #define CELLENC_MASTERKEY_SLOTS		CELLENC_KEYFILE_MAX_KEYS
 #define CELLENC_MASTERKEY_DERIVED	256
@@ -100,6 +99,12 @@ extern void cellenc_masterkey_store_failed(const char *name, CellencFetch result
 /* Remember whether the key from material serial, for row, passed its check. */
 extern void cellenc_masterkey_store_judge(const CellencMasterKey *row, uint64 serial,
 										  bool matches);
+
+/*
+ * Forget what was derived for row: it came from a passphrase that was only
+ * tried.
+ */
+extern void cellenc_masterkey_store_forget(const CellencMasterKey *row);
 
 /* Let every provider be asked again at once. */
 extern void cellenc_masterkey_store_retry(void);

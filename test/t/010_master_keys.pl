@@ -197,7 +197,7 @@ my @bad_files = (
 	[ 'readable by all', $hex, 0644, 'file has group or world access' ],
 	[ 'readable by the group', $hex, 0640, 'file has group or world access' ],
 	[ 'unreadable', $hex, 0000, 'could not open file: Permission denied' ],
-	[ 'another key', "other = hex:$hex\n", 0600, 'contains no key of this name' ],
+	[ 'another key', "other = hex:$other_hex\n", 0600, 'contains no key of this name' ],
 	[ 'broken key', "default = hex:MARKER\n", 0600, 'line 1: "hex:" is not followed' ],
 	[ 'invalid encoding', "default = passphrase:MARKER\xff\n", 0600, 'line 1: invalid UTF-8' ],
 	[ 'bad name', "Default = hex:$hex\n", 0600, 'line 1: name of the key' ],
@@ -236,6 +236,19 @@ configure();
 $node->restart;
 is_refused(not_loaded('Neither cellenc.master_key_file nor cellenc.master_key_command is set'),
 	'nothing is set');
+
+#
+# The name is a hint only: the check value tells which key it is.
+#
+write_file($file, "default = hex:$other_hex\nfrom-elsewhere = hex:$hex\n");
+configure(master_key_file => $file, master_key_prefetch => 'off');
+$node->restart;
+is_readable('another name, while another key is called "default"');
+is(status_of('default'), 'file|ok|t|', 'another name: the one called "default" is not shown as wrong');
+is(status_of('from-elsewhere'), 'file|ok|t|', 'another name: shown');
+write_file($file, "from-elsewhere = hex:$hex\n");
+$node->restart;
+is_readable('another name alone');
 
 #
 # A directory, as Kubernetes mounts one.
