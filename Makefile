@@ -100,9 +100,12 @@ export CELLENC_MASTER_KEY_FILE = $(CURDIR)/tmp_conf/master.key
 tmp_conf/cellenc.conf: test/cellenc.conf tmp_conf/master.key
 	{ cat $<; echo "cellenc.master_key_file = '$(CELLENC_MASTER_KEY_FILE)'"; } > $@
 
-tmp_conf/master.key:
+tmp_conf/master.key: Makefile
 	mkdir -p tmp_conf
-	(umask 077 && openssl rand -hex 32 > $@)
+	(umask 077 && { \
+		echo "default = hex:$$(openssl rand -hex 32)"; \
+		echo "second = hex:$$(openssl rand -hex 32)"; \
+		echo "phrase = passphrase:correct horse battery staple"; } > $@)
 
 .PHONY: wire
 wire:

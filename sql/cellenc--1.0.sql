@@ -174,6 +174,18 @@ CREATE FUNCTION pg_catalog.cellenc_revoke_key(key text, role name,
 AS 'MODULE_PATHNAME', 'cellenc_revoke_key' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_revoke_key(text, name, text) FROM PUBLIC;
 
+CREATE FUNCTION pg_catalog.cellenc_add_master_key(master_key text, key text DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'cellenc_add_master_key' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_add_master_key(text, text) FROM PUBLIC;
+
+CREATE FUNCTION pg_catalog.cellenc_remove_master_key(master_key text, key text DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'cellenc_remove_master_key' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_remove_master_key(text, text) FROM PUBLIC;
+
+CREATE FUNCTION pg_catalog.cellenc_rotate_master_key(master_key text, key text DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'cellenc_rotate_master_key' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_rotate_master_key(text, text) FROM PUBLIC;
+
 CREATE FUNCTION pg_catalog.cellenc_has_key_privilege(key text, privilege text) RETURNS boolean
 AS 'MODULE_PATHNAME', 'cellenc_has_key_privilege' LANGUAGE c STABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION pg_catalog.cellenc_has_key_privilege(role name, key text, privilege text) RETURNS boolean

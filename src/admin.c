@@ -25,6 +25,7 @@
 #include "event.h"
 #include "guc.h"
 #include "job.h"
+#include "keymaker.h"
 #include "keyring.h"
 #include "report.h"
 
@@ -38,144 +39,6 @@ PG_FUNCTION_INFO_V1(cellenc_has_key_privilege_of_role);
 PG_FUNCTION_INFO_V1(cellenc_key_name);
 PG_FUNCTION_INFO_V1(cellenc_key_version);
 PG_FUNCTION_INFO_V1(cellenc_codec_counts);
-PG_FUNCTION_INFO_V1(cellenc_master_key_status);
-
-static void
-random_bytes(void *buf, size_t len)
-{
-	CellencStatus status = cellenc_cipher_random(buf, len);
-
-	if (status != CELLENC_OK)
-		cellenc_report_status(status);
-}
-
-/* A random (version 4) UUID. */
-static void
-make_uuid(pg_uuid_t *uuid)
-{
-	random_bytes(uuid->data, UUID_LEN);
-	uuid->data[6] = (uuid->data[6] & 0x0f) | 0x40;
-	uuid->data[8] = (uuid->data[8] & 0x3f) | 0x80;
-}
-
-/* A version id that is not in use; tombstones keep theirs. */
-static uint32
-make_version_id(void)
-{
-	CellencVersionRow row;
-	uint32		id;
-
-	do
-	{
-		random_bytes(&id, sizeof(id));
-	} while (id == 0 || cellenc_keycatalog_version(id, &row));
-	return id;
-}
-
-/*
- * The catalog row of a master key by name: one that is there and matches what
- * the provider has now, else a new one.
- */
-static void
-find_master_key(const char *name, CellencMasterKey *row)
-{
-	uint8		bytes[CELLENC_KEY_LEN];
-	CellencMasterKey candidate;
-	bool		found = false;
-	ListCell   *lc;
-
-	if (name == NULL)
-		name = cellenc_guc_default_master_key;
-	cellenc_report_check_name(name, "master key");
-
-	foreach(lc, cellenc_keycatalog_master_keys())
-	{
-		candidate = *(CellencMasterKey *) lfirst(lc);
-		if (strcmp(candidate.name, name) == 0)
-		{
-			*row = candidate;
-			found = true;
-			if (cellenc_masterkey_matches(row) == 1)
-				return;
-		}
-	}
-
-	if (found)
-	{
-		/* verifies it against the check value, loading it if need be */
-		cellenc_masterkey_get(row, bytes);
-		cellenc_cipher_wipe(bytes, sizeof(bytes));
-	}
-	else
-	{
-		cellenc_masterkey_describe(name, row);
-		cellenc_keycatalog_insert_master_key(row);
-	}
-}
-
-/* Make a fresh key, wrap it under master, store the wrap; returns its check value. */
-static void
-make_wrapped_key(const CellencMasterKey *master, CellencPurpose purpose, const pg_uuid_t *owner,
-				 int32 version, uint32 version_id, uint8 *check_value)
-{
-	uint8		key[CELLENC_KEY_LEN];
-	uint8		master_bytes[CELLENC_KEY_LEN];
-	CellencWrapInfo info;
-	CellencWrapRow wrap;
-	CellencStatus status;
-
-	info.purpose = purpose;
-	info.version_id = version_id;
-	memcpy(info.uuid, owner->data, CELLENC_UUID_LEN);
-	info.version = (uint32) version;
-	memcpy(info.master_uuid, master->id.data, CELLENC_UUID_LEN);
-
-	wrap.owner = *owner;
-	wrap.version = version;
-	wrap.master_key = master->id;
-	wrap.purpose = purpose;
-
-	cellenc_masterkey_get(master, master_bytes);
-	status = cellenc_cipher_random(key, sizeof(key));
-	if (status == CELLENC_OK)
-		status = cellenc_envelope_wrap(&info, master_bytes, key, wrap.wrapped);
-	if (status == CELLENC_OK)
-		status = cellenc_cipher_check_value(key, owner->data, check_value);
-	cellenc_cipher_wipe(key, sizeof(key));
-	cellenc_cipher_wipe(master_bytes, sizeof(master_bytes));
-	if (status != CELLENC_OK)
-		cellenc_report_status(status);
-
-	cellenc_keycatalog_insert_wrap(&wrap);
-}
-
-/* Add version `version` to a key, as its current one. */
-static void
-add_version(const CellencKeyRow *key, int32 version, const CellencMasterKey *master,
-			CellencPurpose purpose, const pg_uuid_t *search_key)
-{
-	CellencVersionRow row;
-
-	memset(&row, 0, sizeof(row));
-	row.version_id = make_version_id();
-	row.key = key->id;
-	row.version = version;
-	row.state = CELLENC_CURRENT;
-	row.search_key = *search_key;
-	make_wrapped_key(master, purpose, &key->id, version, row.version_id, row.check_value);
-	cellenc_keycatalog_insert_version(&row);
-}
-
-/* The database's search key, made with its first key. */
-static void
-require_search_key(const CellencMasterKey *master, CellencSearchKeyRow *row)
-{
-	if (cellenc_keycatalog_current_search_key(row))
-		return;
-	make_uuid(&row->id);
-	make_wrapped_key(master, CELLENC_PURPOSE_SEARCH, &row->id, 0, 0, row->check_value);
-	cellenc_keycatalog_insert_search_key(row);
-}
 
 /*
  * Make the key for constants.  From the extension's script alone, which runs
@@ -185,18 +48,14 @@ Datum
 cellenc_admin_bootstrap(PG_FUNCTION_ARGS)
 {
 	CellencKeyRow key;
-	CellencMasterKey master;
-	pg_uuid_t	no_search_key = {0};
 
 	CELLENC_CHECK_PRELOAD();
 	memset(&key, 0, sizeof(key));
 	strlcpy(key.name, CELLENC_LITERAL_KEY, sizeof(key.name));
 	key.name_hash = -1;
-	make_uuid(&key.id);
-
-	find_master_key(NULL, &master);
+	cellenc_keymaker_uuid(&key.id);
 	cellenc_keycatalog_insert_key(&key);
-	add_version(&key, 1, &master, CELLENC_PURPOSE_LITERAL, &no_search_key);
+	cellenc_keymaker_add_version(&key, 1, list_make1(cellenc_keymaker_master_key(NULL)));
 	PG_RETURN_VOID();
 }
 
@@ -205,8 +64,7 @@ cellenc_admin_create_key(const char *name, const char *master_key)
 {
 	CellencKeyRow key;
 	CellencKeyRow other;
-	CellencMasterKey master;
-	CellencSearchKeyRow search_key;
+	CellencMasterKey *master;
 	uint32		hash;
 	CellencStatus status;
 
@@ -229,12 +87,12 @@ cellenc_admin_create_key(const char *name, const char *master_key)
 	memset(&key, 0, sizeof(key));
 	strlcpy(key.name, name, sizeof(key.name));
 	key.name_hash = (int32) hash;
-	make_uuid(&key.id);
+	cellenc_keymaker_uuid(&key.id);
 
-	find_master_key(master_key, &master);
-	require_search_key(&master, &search_key);
+	master = cellenc_keymaker_master_key(master_key);
+	cellenc_keymaker_require_search_key();
 	cellenc_keycatalog_insert_key(&key);
-	add_version(&key, 1, &master, CELLENC_PURPOSE_DATA, &search_key.id);
+	cellenc_keymaker_add_version(&key, 1, list_make1(master));
 	cellenc_event_record("create", name, 1, NULL);
 }
 
@@ -281,11 +139,6 @@ cellenc_rotate_key(PG_FUNCTION_ARGS)
 	bool		reencrypt = PG_GETARG_BOOL(1);
 	CellencKey *key;
 	CellencKeyRow row;
-	CellencMasterKey master;
-	CellencVersionRow *last;
-	List	   *versions;
-	List	   *wraps;
-	ListCell   *lc;
 	int32		version;
 
 	CELLENC_CHECK_PRELOAD();
@@ -293,26 +146,7 @@ cellenc_rotate_key(PG_FUNCTION_ARGS)
 	key = cellenc_keyring_require_key(name);
 	cellenc_keyring_check(key, CELLENC_PRIV_MANAGE);
 	row = key->row;
-
-	versions = cellenc_keycatalog_versions(&row.id);
-	last = llast(versions);
-	version = last->version + 1;
-
-	/* under the master key that wraps the last version */
-	wraps = cellenc_keycatalog_wraps(&row.id, last->version);
-	if (wraps == NIL ||
-		!cellenc_keycatalog_master_key(&((CellencWrapRow *) linitial(wraps))->master_key, &master))
-		find_master_key(NULL, &master);
-
-	foreach(lc, versions)
-	{
-		CellencVersionRow *old = lfirst(lc);
-
-		if (old->state == CELLENC_CURRENT)
-			cellenc_keycatalog_set_state(old->version_id, CELLENC_DECRYPT_ONLY);
-	}
-	add_version(&row, version, &master, CELLENC_PURPOSE_DATA, &last->search_key);
-	cellenc_event_record("rotate", name, version, NULL);
+	version = cellenc_keymaker_rotate(&row);
 
 	if (reencrypt)
 	{
@@ -531,71 +365,4 @@ cellenc_codec_counts(PG_FUNCTION_ARGS)
 	values[0] = Int64GetDatum((int64) cellenc_codec_counters.sealed);
 	values[1] = Int64GetDatum((int64) cellenc_codec_counters.opened);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
-}
-
-/*
- * Master keys: those this database uses, and those this server has loaded.
- */
-Datum
-cellenc_master_key_status(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	CellencMasterKeyStatus *statuses;
-	int			count;
-	List	   *rows;
-	ListCell   *lc;
-	List	   *missing = NIL;
-
-	CELLENC_CHECK_PRELOAD();
-	InitMaterializedSRF(fcinfo, 0);
-	statuses = cellenc_masterkey_statuses(&count);
-	rows = cellenc_keycatalog_master_keys();
-
-	for (int i = 0; i < count; i++)
-	{
-		Datum		values[5] = {0};
-		bool		nulls[5] = {false};
-		const char *status = statuses[i].status;
-
-		foreach(lc, rows)
-		{
-			CellencMasterKey *row = lfirst(lc);
-
-			/* loaded, but not what this database's keys are wrapped under */
-			if (strcmp(row->name, statuses[i].name) == 0 && strcmp(status, "ok") == 0 &&
-				cellenc_masterkey_matches(row) == 0)
-				status = "wrong";
-		}
-		values[0] = CStringGetTextDatum(statuses[i].name);
-		nulls[1] = statuses[i].source == NULL;
-		if (statuses[i].source)
-			values[1] = CStringGetTextDatum(statuses[i].source);
-		values[2] = CStringGetTextDatum(status);
-		nulls[3] = statuses[i].loaded_at == 0;
-		values[3] = TimestampTzGetDatum(statuses[i].loaded_at);
-		nulls[4] = statuses[i].last_error[0] == '\0';
-		values[4] = CStringGetTextDatum(statuses[i].last_error);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-	}
-
-	/* needed here, but never asked for on this server */
-	foreach(lc, rows)
-	{
-		CellencMasterKey *row = lfirst(lc);
-		bool		known = list_member(missing, makeString(row->name));
-
-		for (int i = 0; i < count && !known; i++)
-			known = strcmp(statuses[i].name, row->name) == 0;
-		if (!known)
-		{
-			Datum		values[5] = {0};
-			bool		nulls[5] = {false, true, false, true, true};
-
-			missing = lappend(missing, makeString(row->name));
-			values[0] = CStringGetTextDatum(row->name);
-			values[2] = CStringGetTextDatum("not_loaded");
-			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-		}
-	}
-	return (Datum) 0;
 }

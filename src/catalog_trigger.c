@@ -119,12 +119,22 @@ compare_version(TriggerData *trigdata)
 static Restored
 compare_wrap(TriggerData *trigdata)
 {
+	pg_uuid_t  *owner = DatumGetUUIDP(field(trigdata, "owner"));
+	int32		version = DatumGetInt32(field(trigdata, "version"));
 	pg_uuid_t  *master_key = DatumGetUUIDP(field(trigdata, "master_key"));
 	ListCell   *lc;
 
+	/* a dump from before its destruction does not bring a version back */
+	foreach(lc, cellenc_keycatalog_versions(owner))
+	{
+		CellencVersionRow *row = lfirst(lc);
+
+		if (row->version == version && row->state == CELLENC_DESTROYED)
+			return RESTORED_KNOWN;
+	}
+
 	/* the wrap itself differs each time it is made; any that is there will do */
-	foreach(lc, cellenc_keycatalog_wraps(DatumGetUUIDP(field(trigdata, "owner")),
-										 DatumGetInt32(field(trigdata, "version"))))
+	foreach(lc, cellenc_keycatalog_wraps(owner, version))
 	{
 		if (memcmp(((CellencWrapRow *) lfirst(lc))->master_key.data, master_key->data, UUID_LEN) == 0)
 			return RESTORED_KNOWN;
@@ -148,11 +158,13 @@ compare_search_key(TriggerData *trigdata)
 {
 	CellencSearchKeyRow row;
 
-	if (!cellenc_keycatalog_current_search_key(&row))
-		return RESTORED_NEW;
-	return same_uuid(field(trigdata, "id"), &row.id) &&
-		same_bytes(field(trigdata, "check_value"), row.check_value, CELLENC_CHECK_LEN)
-		? RESTORED_KNOWN : RESTORED_CONFLICT;
+	if (cellenc_keycatalog_search_key(DatumGetUUIDP(field(trigdata, "id")), &row))
+		return same_bytes(field(trigdata, "check_value"), row.check_value, CELLENC_CHECK_LEN)
+			? RESTORED_KNOWN : RESTORED_CONFLICT;
+	/* only one can be the current one */
+	if (DatumGetBool(field(trigdata, "is_current")) && cellenc_keycatalog_current_search_key(&row))
+		return RESTORED_CONFLICT;
+	return RESTORED_NEW;
 }
 
 static Restored

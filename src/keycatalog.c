@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * keycatalog.c
- *	  The key tables as plain structs: the only C that reads or writes them.
+ *	  The key tables as plain structs: look-ups.
  *
  * No SPI: these functions are called from type I/O, and an SQL statement
  * there breaks walsenders, which decode without an outer snapshot.  A
@@ -32,61 +32,7 @@
 
 #include "compat.h"
 #include "keycatalog.h"
-
-/* Attribute numbers, as in sql/cellenc--1.0.sql. */
-enum
-{
-	MASTER_KEY_ID = 1, MASTER_KEY_NAME, MASTER_KEY_KDF, MASTER_KEY_SALT, MASTER_KEY_ROUNDS,
-	MASTER_KEY_CHECK, MASTER_KEY_CREATED_AT, MASTER_KEY_NATTS = MASTER_KEY_CREATED_AT
-};
-
-enum
-{
-	KEY_ID = 1, KEY_NAME, KEY_NAME_HASH, KEY_CREATED_AT, KEY_CREATED_BY, KEY_ROTATE_EVERY,
-	KEY_NATTS = KEY_ROTATE_EVERY
-};
-
-enum
-{
-	VERSION_ID = 1, VERSION_KEY, VERSION_VERSION, VERSION_STATE, VERSION_SEARCH_KEY, VERSION_CHECK,
-	VERSION_CREATED_AT, VERSION_CREATED_BY, VERSION_STATE_SINCE, VERSION_EXPORTED_AT,
-	VERSION_NATTS = VERSION_EXPORTED_AT
-};
-
-enum
-{
-	WRAP_OWNER = 1, WRAP_VERSION, WRAP_MASTER_KEY, WRAP_PURPOSE, WRAP_WRAPPED,
-	WRAP_NATTS = WRAP_WRAPPED
-};
-
-enum
-{
-	SEARCH_KEY_ID = 1, SEARCH_KEY_CHECK, SEARCH_KEY_IS_CURRENT, SEARCH_KEY_CREATED_AT,
-	SEARCH_KEY_NATTS = SEARCH_KEY_CREATED_AT
-};
-
-enum
-{
-	GRANT_KEY = 1, GRANT_ROLE, GRANT_PRIVILEGE, GRANT_GRANTOR, GRANT_GRANTED_AT,
-	GRANT_NATTS = GRANT_GRANTED_AT
-};
-
-/* Indexes that look-ups go through. */
-typedef enum CatalogIndex
-{
-	INDEX_MASTER_KEY_ID,
-	INDEX_KEY_ID,
-	INDEX_KEY_NAME,
-	INDEX_KEY_NAME_HASH,
-	INDEX_VERSION_ID,
-	INDEX_VERSION_KEY,
-	INDEX_WRAP,
-	INDEX_SEARCH_KEY_ID,
-	INDEX_GRANT,
-	INDEX_COUNT
-} CatalogIndex;
-
-#define NO_INDEX INDEX_COUNT
+#include "keycatalog_private.h"
 
 static const char *const table_names[CELLENC_TABLE_COUNT] = {
 	[CELLENC_TABLE_MASTER_KEY] = "master_key",
@@ -155,8 +101,8 @@ cellenc_keycatalog_table(CellencTable table, bool missing_ok)
 	return table_oids[table];
 }
 
-static Oid
-index_oid(CatalogIndex index)
+Oid
+cellenc_keycatalog_index(CellencCatalogIndex index)
 {
 	if (!OidIsValid(index_oids[index]))
 		index_oids[index] = relation_by_name(index_names[index], false);
@@ -194,19 +140,16 @@ cellenc_keycatalog_lock(void)
  * Reading
  */
 
-/* Takes one row; false ends the scan. */
-typedef bool (*RowReader) (HeapTuple tuple, TupleDesc desc, void *arg);
-
-static void
-scan(CellencTable table, CatalogIndex index, ScanKey keys, int nkeys, RowReader reader, void *arg)
+void
+cellenc_keycatalog_scan(CellencTable table, CellencCatalogIndex index, ScanKey keys, int nkeys, CellencRowReader reader, void *arg)
 {
 	Relation	rel = table_open(cellenc_keycatalog_table(table, false), AccessShareLock);
 	SysScanDesc sysscan;
 	HeapTuple	tuple;
 
 	sysscan = systable_beginscan(rel,
-								 index == NO_INDEX ? InvalidOid : index_oid(index),
-								 index != NO_INDEX, NULL, nkeys, keys);
+								 index == CELLENC_NO_INDEX ? InvalidOid : cellenc_keycatalog_index(index),
+								 index != CELLENC_NO_INDEX, NULL, nkeys, keys);
 	while (HeapTupleIsValid(tuple = systable_getnext(sysscan)))
 	{
 		if (!reader(tuple, RelationGetDescr(rel), arg))
@@ -216,14 +159,14 @@ scan(CellencTable table, CatalogIndex index, ScanKey keys, int nkeys, RowReader 
 	table_close(rel, AccessShareLock);
 }
 
-static void
-key_uuid(ScanKey key, AttrNumber attno, const pg_uuid_t *value)
+void
+cellenc_keycatalog_key_uuid(ScanKey key, AttrNumber attno, const pg_uuid_t *value)
 {
 	ScanKeyInit(key, attno, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(value));
 }
 
-static void
-key_text(ScanKey key, AttrNumber attno, const char *value)
+void
+cellenc_keycatalog_key_text(ScanKey key, AttrNumber attno, const char *value)
 {
 	ScanKeyInit(key, attno, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(value));
 	key->sk_collation = C_COLLATION_OID;
@@ -282,16 +225,17 @@ read_key(HeapTuple tuple, TupleDesc desc, void *arg)
 	copy_uuid(&row->id, tuple, desc, KEY_ID);
 	copy_name(row->name, tuple, desc, KEY_NAME);
 	row->name_hash = DatumGetInt32(column(tuple, desc, KEY_NAME_HASH));
+	row->created_at = DatumGetTimestampTz(column(tuple, desc, KEY_CREATED_AT));
 	result->found = true;
 	return false;
 }
 
 static bool
-find_key(CatalogIndex index, ScanKey key, CellencKeyRow *row)
+find_key(CellencCatalogIndex index, ScanKey key, CellencKeyRow *row)
 {
 	Found		result = {false, row};
 
-	scan(CELLENC_TABLE_KEY, index, key, 1, read_key, &result);
+	cellenc_keycatalog_scan(CELLENC_TABLE_KEY, index, key, 1, read_key, &result);
 	return result.found;
 }
 
@@ -300,7 +244,7 @@ cellenc_keycatalog_key_by_name(const char *name, CellencKeyRow *row)
 {
 	ScanKeyData key;
 
-	key_text(&key, KEY_NAME, name);
+	cellenc_keycatalog_key_text(&key, KEY_NAME, name);
 	return find_key(INDEX_KEY_NAME, &key, row);
 }
 
@@ -318,7 +262,7 @@ cellenc_keycatalog_key_by_id(const pg_uuid_t *id, CellencKeyRow *row)
 {
 	ScanKeyData key;
 
-	key_uuid(&key, KEY_ID, id);
+	cellenc_keycatalog_key_uuid(&key, KEY_ID, id);
 	return find_key(INDEX_KEY_ID, &key, row);
 }
 
@@ -340,7 +284,7 @@ cellenc_keycatalog_keys(void)
 {
 	List	   *list = NIL;
 
-	scan(CELLENC_TABLE_KEY, INDEX_KEY_NAME, NULL, 0, collect_key, &list);
+	cellenc_keycatalog_scan(CELLENC_TABLE_KEY, INDEX_KEY_NAME, NULL, 0, collect_key, &list);
 	return list;
 }
 
@@ -378,6 +322,7 @@ fill_version(CellencVersionRow *row, HeapTuple tuple, TupleDesc desc)
 	row->state = state_from_name(state);
 	copy_uuid(&row->search_key, tuple, desc, VERSION_SEARCH_KEY);
 	copy_bytes(row->check_value, CELLENC_CHECK_LEN, tuple, desc, VERSION_CHECK);
+	row->created_at = DatumGetTimestampTz(column(tuple, desc, VERSION_CREATED_AT));
 	row->state_since = DatumGetTimestampTz(column(tuple, desc, VERSION_STATE_SINCE));
 }
 
@@ -398,7 +343,7 @@ cellenc_keycatalog_version(uint32 version_id, CellencVersionRow *row)
 	Found		result = {false, row};
 
 	ScanKeyInit(&key, VERSION_ID, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum((int64) version_id));
-	scan(CELLENC_TABLE_KEY_VERSION, INDEX_VERSION_ID, &key, 1, read_version, &result);
+	cellenc_keycatalog_scan(CELLENC_TABLE_KEY_VERSION, INDEX_VERSION_ID, &key, 1, read_version, &result);
 	return result.found;
 }
 
@@ -419,8 +364,8 @@ cellenc_keycatalog_versions(const pg_uuid_t *key)
 	ScanKeyData skey;
 	List	   *list = NIL;
 
-	key_uuid(&skey, VERSION_KEY, key);
-	scan(CELLENC_TABLE_KEY_VERSION, INDEX_VERSION_KEY, &skey, 1, collect_version, &list);
+	cellenc_keycatalog_key_uuid(&skey, VERSION_KEY, key);
+	cellenc_keycatalog_scan(CELLENC_TABLE_KEY_VERSION, INDEX_VERSION_KEY, &skey, 1, collect_version, &list);
 	return list;
 }
 
@@ -455,8 +400,8 @@ cellenc_keycatalog_master_key(const pg_uuid_t *id, CellencMasterKey *row)
 	ScanKeyData key;
 	Found		result = {false, row};
 
-	key_uuid(&key, MASTER_KEY_ID, id);
-	scan(CELLENC_TABLE_MASTER_KEY, INDEX_MASTER_KEY_ID, &key, 1, read_master_key, &result);
+	cellenc_keycatalog_key_uuid(&key, MASTER_KEY_ID, id);
+	cellenc_keycatalog_scan(CELLENC_TABLE_MASTER_KEY, INDEX_MASTER_KEY_ID, &key, 1, read_master_key, &result);
 	return result.found;
 }
 
@@ -476,7 +421,7 @@ cellenc_keycatalog_master_keys(void)
 {
 	List	   *list = NIL;
 
-	scan(CELLENC_TABLE_MASTER_KEY, INDEX_MASTER_KEY_ID, NULL, 0, collect_master_key, &list);
+	cellenc_keycatalog_scan(CELLENC_TABLE_MASTER_KEY, INDEX_MASTER_KEY_ID, NULL, 0, collect_master_key, &list);
 	return list;
 }
 
@@ -488,6 +433,8 @@ read_search_key(HeapTuple tuple, TupleDesc desc, void *arg)
 
 	copy_uuid(&row->id, tuple, desc, SEARCH_KEY_ID);
 	copy_bytes(row->check_value, CELLENC_CHECK_LEN, tuple, desc, SEARCH_KEY_CHECK);
+	row->current = DatumGetBool(column(tuple, desc, SEARCH_KEY_IS_CURRENT));
+	row->created_at = DatumGetTimestampTz(column(tuple, desc, SEARCH_KEY_CREATED_AT));
 	result->found = true;
 	return false;
 }
@@ -498,8 +445,8 @@ cellenc_keycatalog_search_key(const pg_uuid_t *id, CellencSearchKeyRow *row)
 	ScanKeyData key;
 	Found		result = {false, row};
 
-	key_uuid(&key, SEARCH_KEY_ID, id);
-	scan(CELLENC_TABLE_SEARCH_KEY, INDEX_SEARCH_KEY_ID, &key, 1, read_search_key, &result);
+	cellenc_keycatalog_key_uuid(&key, SEARCH_KEY_ID, id);
+	cellenc_keycatalog_scan(CELLENC_TABLE_SEARCH_KEY, INDEX_SEARCH_KEY_ID, &key, 1, read_search_key, &result);
 	return result.found;
 }
 
@@ -510,8 +457,29 @@ cellenc_keycatalog_current_search_key(CellencSearchKeyRow *row)
 	Found		result = {false, row};
 
 	ScanKeyInit(&key, SEARCH_KEY_IS_CURRENT, BTEqualStrategyNumber, F_BOOLEQ, BoolGetDatum(true));
-	scan(CELLENC_TABLE_SEARCH_KEY, NO_INDEX, &key, 1, read_search_key, &result);
+	cellenc_keycatalog_scan(CELLENC_TABLE_SEARCH_KEY, CELLENC_NO_INDEX, &key, 1, read_search_key, &result);
 	return result.found;
+}
+
+static bool
+collect_search_key(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	List	  **list = arg;
+	Found		result = {false, palloc(sizeof(CellencSearchKeyRow))};
+
+	(void) read_search_key(tuple, desc, &result);
+	*list = lappend(*list, result.row);
+	return true;
+}
+
+List *
+cellenc_keycatalog_search_keys(void)
+{
+	List	   *list = NIL;
+
+	cellenc_keycatalog_scan(CELLENC_TABLE_SEARCH_KEY, INDEX_SEARCH_KEY_ID, NULL, 0, collect_search_key,
+							&list);
+	return list;
 }
 
 static bool
@@ -535,9 +503,9 @@ cellenc_keycatalog_wraps(const pg_uuid_t *owner, int32 version)
 	ScanKeyData keys[2];
 	List	   *list = NIL;
 
-	key_uuid(&keys[0], WRAP_OWNER, owner);
+	cellenc_keycatalog_key_uuid(&keys[0], WRAP_OWNER, owner);
 	ScanKeyInit(&keys[1], WRAP_VERSION, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(version));
-	scan(CELLENC_TABLE_KEY_WRAP, INDEX_WRAP, keys, 2, collect_wrap, &list);
+	cellenc_keycatalog_scan(CELLENC_TABLE_KEY_WRAP, INDEX_WRAP, keys, 2, collect_wrap, &list);
 	return list;
 }
 
@@ -588,212 +556,7 @@ cellenc_keycatalog_grants(const pg_uuid_t *key)
 	ScanKeyData skey;
 	List	   *list = NIL;
 
-	key_uuid(&skey, GRANT_KEY, key);
-	scan(CELLENC_TABLE_KEY_GRANT, INDEX_GRANT, &skey, 1, collect_grant, &list);
+	cellenc_keycatalog_key_uuid(&skey, GRANT_KEY, key);
+	cellenc_keycatalog_scan(CELLENC_TABLE_KEY_GRANT, INDEX_GRANT, &skey, 1, collect_grant, &list);
 	return list;
-}
-
-/*
- * Writing
- */
-
-static Datum
-bytes_datum(const uint8 *bytes, int len)
-{
-	bytea	   *value = palloc(VARHDRSZ + len);
-
-	SET_VARSIZE(value, VARHDRSZ + len);
-	memcpy(VARDATA(value), bytes, len);
-	return PointerGetDatum(value);
-}
-
-static Datum
-current_role_name(void)
-{
-	return CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
-}
-
-static void
-insert_row(CellencTable table, Datum *values, bool *nulls)
-{
-	Relation	rel = table_open(cellenc_keycatalog_table(table, false), RowExclusiveLock);
-	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
-
-	CatalogTupleInsert(rel, tuple);
-	CacheInvalidateRelcache(rel);
-	table_close(rel, NoLock);
-	CommandCounterIncrement();
-}
-
-void
-cellenc_keycatalog_insert_master_key(const CellencMasterKey *row)
-{
-	Datum		values[MASTER_KEY_NATTS];
-	bool		nulls[MASTER_KEY_NATTS] = {false};
-
-	values[MASTER_KEY_ID - 1] = UUIDPGetDatum(&row->id);
-	values[MASTER_KEY_NAME - 1] = CStringGetTextDatum(row->name);
-	values[MASTER_KEY_KDF - 1] = CStringGetTextDatum(row->pbkdf2 ? "pbkdf2-sha256" : "none");
-	values[MASTER_KEY_SALT - 1] = bytes_datum(row->salt, CELLENC_KDF_SALT_LEN);
-	values[MASTER_KEY_ROUNDS - 1] = Int32GetDatum(row->rounds);
-	values[MASTER_KEY_CHECK - 1] = bytes_datum(row->check_value, CELLENC_CHECK_LEN);
-	values[MASTER_KEY_CREATED_AT - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
-	insert_row(CELLENC_TABLE_MASTER_KEY, values, nulls);
-}
-
-void
-cellenc_keycatalog_insert_key(const CellencKeyRow *row)
-{
-	Datum		values[KEY_NATTS];
-	bool		nulls[KEY_NATTS] = {false};
-
-	values[KEY_ID - 1] = UUIDPGetDatum(&row->id);
-	values[KEY_NAME - 1] = CStringGetTextDatum(row->name);
-	values[KEY_NAME_HASH - 1] = Int32GetDatum(row->name_hash);
-	values[KEY_CREATED_AT - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
-	values[KEY_CREATED_BY - 1] = current_role_name();
-	values[KEY_ROTATE_EVERY - 1] = (Datum) 0;
-	nulls[KEY_ROTATE_EVERY - 1] = true;
-	insert_row(CELLENC_TABLE_KEY, values, nulls);
-}
-
-void
-cellenc_keycatalog_insert_version(const CellencVersionRow *row)
-{
-	Datum		values[VERSION_NATTS];
-	bool		nulls[VERSION_NATTS] = {false};
-
-	values[VERSION_ID - 1] = Int64GetDatum((int64) row->version_id);
-	values[VERSION_KEY - 1] = UUIDPGetDatum(&row->key);
-	values[VERSION_VERSION - 1] = Int32GetDatum(row->version);
-	values[VERSION_STATE - 1] = CStringGetTextDatum(state_names[row->state]);
-	values[VERSION_SEARCH_KEY - 1] = UUIDPGetDatum(&row->search_key);
-	values[VERSION_CHECK - 1] = bytes_datum(row->check_value, CELLENC_CHECK_LEN);
-	values[VERSION_CREATED_AT - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
-	values[VERSION_CREATED_BY - 1] = current_role_name();
-	values[VERSION_STATE_SINCE - 1] = values[VERSION_CREATED_AT - 1];
-	values[VERSION_EXPORTED_AT - 1] = (Datum) 0;
-	nulls[VERSION_EXPORTED_AT - 1] = true;
-	insert_row(CELLENC_TABLE_KEY_VERSION, values, nulls);
-}
-
-void
-cellenc_keycatalog_insert_wrap(const CellencWrapRow *row)
-{
-	Datum		values[WRAP_NATTS];
-	bool		nulls[WRAP_NATTS] = {false};
-
-	values[WRAP_OWNER - 1] = UUIDPGetDatum(&row->owner);
-	values[WRAP_VERSION - 1] = Int32GetDatum(row->version);
-	values[WRAP_MASTER_KEY - 1] = UUIDPGetDatum(&row->master_key);
-	values[WRAP_PURPOSE - 1] = Int16GetDatum((int16) row->purpose);
-	values[WRAP_WRAPPED - 1] = bytes_datum(row->wrapped, CELLENC_WRAPPED_LEN);
-	insert_row(CELLENC_TABLE_KEY_WRAP, values, nulls);
-}
-
-void
-cellenc_keycatalog_insert_search_key(const CellencSearchKeyRow *row)
-{
-	Datum		values[SEARCH_KEY_NATTS];
-	bool		nulls[SEARCH_KEY_NATTS] = {false};
-
-	values[SEARCH_KEY_ID - 1] = UUIDPGetDatum(&row->id);
-	values[SEARCH_KEY_CHECK - 1] = bytes_datum(row->check_value, CELLENC_CHECK_LEN);
-	values[SEARCH_KEY_IS_CURRENT - 1] = BoolGetDatum(true);
-	values[SEARCH_KEY_CREATED_AT - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
-	insert_row(CELLENC_TABLE_SEARCH_KEY, values, nulls);
-}
-
-void
-cellenc_keycatalog_set_state(uint32 version_id, CellencVersionState state)
-{
-	Relation	rel = table_open(cellenc_keycatalog_table(CELLENC_TABLE_KEY_VERSION, false),
-								 RowExclusiveLock);
-	Datum		values[VERSION_NATTS] = {0};
-	bool		nulls[VERSION_NATTS] = {false};
-	bool		replace[VERSION_NATTS] = {false};
-	ScanKeyData key;
-	SysScanDesc sysscan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, VERSION_ID, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum((int64) version_id));
-	sysscan = systable_beginscan(rel, index_oid(INDEX_VERSION_ID), true, NULL, 1, &key);
-	tuple = systable_getnext(sysscan);
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "could not find version id %u of a key", version_id);
-
-	values[VERSION_STATE - 1] = CStringGetTextDatum(state_names[state]);
-	replace[VERSION_STATE - 1] = true;
-	values[VERSION_STATE_SINCE - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
-	replace[VERSION_STATE_SINCE - 1] = true;
-	tuple = heap_modify_tuple(tuple, RelationGetDescr(rel), values, nulls, replace);
-	CatalogTupleUpdate(rel, &tuple->t_self, tuple);
-
-	systable_endscan(sysscan);
-	CacheInvalidateRelcache(rel);
-	table_close(rel, NoLock);
-	CommandCounterIncrement();
-}
-
-/* The row of one grant: its scan keys. */
-static void
-grant_keys(ScanKey keys, const pg_uuid_t *key, const CellencGrantRow *row)
-{
-	key_uuid(&keys[0], GRANT_KEY, key);
-	key_text(&keys[1], GRANT_ROLE, row->role);
-	key_text(&keys[2], GRANT_PRIVILEGE, cellenc_keycatalog_privilege_name(row->privilege));
-}
-
-static bool
-note_found(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	*(bool *) arg = true;
-	return false;
-}
-
-bool
-cellenc_keycatalog_insert_grant(const pg_uuid_t *key, const CellencGrantRow *row)
-{
-	Datum		values[GRANT_NATTS];
-	bool		nulls[GRANT_NATTS] = {false};
-	ScanKeyData keys[3];
-	bool		found = false;
-
-	grant_keys(keys, key, row);
-	scan(CELLENC_TABLE_KEY_GRANT, INDEX_GRANT, keys, 3, note_found, &found);
-	if (found)
-		return false;
-
-	values[GRANT_KEY - 1] = UUIDPGetDatum(key);
-	values[GRANT_ROLE - 1] = CStringGetTextDatum(row->role);
-	values[GRANT_PRIVILEGE - 1] = CStringGetTextDatum(cellenc_keycatalog_privilege_name(row->privilege));
-	values[GRANT_GRANTOR - 1] = current_role_name();
-	values[GRANT_GRANTED_AT - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
-	insert_row(CELLENC_TABLE_KEY_GRANT, values, nulls);
-	return true;
-}
-
-bool
-cellenc_keycatalog_delete_grant(const pg_uuid_t *key, const CellencGrantRow *row)
-{
-	Relation	rel = table_open(cellenc_keycatalog_table(CELLENC_TABLE_KEY_GRANT, false),
-								 RowExclusiveLock);
-	ScanKeyData keys[3];
-	SysScanDesc sysscan;
-	HeapTuple	tuple;
-	bool		found;
-
-	grant_keys(keys, key, row);
-	sysscan = systable_beginscan(rel, index_oid(INDEX_GRANT), true, NULL, 3, keys);
-	tuple = systable_getnext(sysscan);
-	found = HeapTupleIsValid(tuple);
-	if (found)
-	{
-		CatalogTupleDelete(rel, &tuple->t_self);
-		CacheInvalidateRelcache(rel);
-	}
-	systable_endscan(sysscan);
-	table_close(rel, NoLock);
-	CommandCounterIncrement();
-	return found;
 }

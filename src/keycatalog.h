@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * keycatalog.h
- *	  The key tables as plain structs: the only C that reads or writes them.
+ *	  The key tables as plain structs; keycatalog*.c is the only C that reads
+ *	  or writes them.
  *
  * Reads are index scans with a fresh catalog snapshot, so they work in type
  * I/O, logical decoding, parallel workers and on a standby.  Writes send a
@@ -60,6 +61,7 @@ typedef struct CellencKeyRow
 	char		name[NAMEDATALEN];
 	int32		name_hash;		/* the 29 bits of a typmod; -1 for the literal
 								 * key */
+	TimestampTz created_at;		/* 0 in a row to insert: now */
 } CellencKeyRow;
 
 typedef struct CellencVersionRow
@@ -70,7 +72,8 @@ typedef struct CellencVersionRow
 	CellencVersionState state;
 	pg_uuid_t	search_key;		/* zero for the literal key */
 	uint8		check_value[CELLENC_CHECK_LEN];
-	TimestampTz state_since;
+	TimestampTz created_at;		/* 0 in a row to insert: now */
+	TimestampTz state_since;	/* the same */
 } CellencVersionRow;
 
 typedef struct CellencWrapRow
@@ -86,6 +89,8 @@ typedef struct CellencSearchKeyRow
 {
 	pg_uuid_t	id;
 	uint8		check_value[CELLENC_CHECK_LEN];
+	bool		current;		/* makes the terms; there is one at most */
+	TimestampTz created_at;		/* 0 in a row to insert: now */
 } CellencSearchKeyRow;
 
 /* Bits of a grant. */
@@ -132,6 +137,7 @@ extern List *cellenc_keycatalog_wraps(const pg_uuid_t *owner, int32 version);
 extern List *cellenc_keycatalog_grants(const pg_uuid_t *key);
 extern List *cellenc_keycatalog_keys(void); /* without the literal key */
 extern List *cellenc_keycatalog_master_keys(void);
+extern List *cellenc_keycatalog_search_keys(void);
 
 /* Writers. */
 extern void cellenc_keycatalog_insert_master_key(const CellencMasterKey *row);
@@ -140,8 +146,20 @@ extern void cellenc_keycatalog_insert_version(const CellencVersionRow *row);
 extern void cellenc_keycatalog_insert_wrap(const CellencWrapRow *row);
 extern void cellenc_keycatalog_insert_search_key(const CellencSearchKeyRow *row);
 extern void cellenc_keycatalog_set_state(uint32 version_id, CellencVersionState state);
+extern void cellenc_keycatalog_set_exported(uint32 version_id); /* now */
+extern void cellenc_keycatalog_retire_search_key(const pg_uuid_t *id);	/* not current any more */
 extern bool cellenc_keycatalog_insert_grant(const pg_uuid_t *key, const CellencGrantRow *row);	/* false: was there */
 extern bool cellenc_keycatalog_delete_grant(const pg_uuid_t *key, const CellencGrantRow *row);	/* false: was not */
+
+/*
+ * Delete the wraps of a version (0: of a search key) under master_key, or all
+ * for NULL; returns how many.
+ */
+extern int	cellenc_keycatalog_delete_wraps(const pg_uuid_t *owner, int32 version,
+											const pg_uuid_t *master_key);
+
+/* Delete the master keys that wrap nothing any more. */
+extern void cellenc_keycatalog_sweep_master_keys(void);
 
 extern const char *cellenc_keycatalog_state_name(CellencVersionState state);
 extern const char *cellenc_keycatalog_privilege_name(int privilege);

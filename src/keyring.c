@@ -406,44 +406,85 @@ check_state(const CellencKeyVersion *version)
 }
 
 /*
- * Of several wraps, the one whose master key this server has loaded already;
- * else the first.
+ * The first of the wraps whose master key this server has, in master_bytes:
+ * one that is loaded already before one that a provider has to be asked for.
+ * NULL if no row of a master key is there.
  */
 static const CellencWrapRow *
-choose_wrap(List *wraps, CellencMasterKey *master)
+find_wrap(List *wraps, uint8 *master_bytes)
 {
+	CellencMasterKey master;
+	CellencMasterKey last;
+	bool		any = false;
+	char		reason[CELLENC_REASON_LEN];
 	ListCell   *lc;
 
 	foreach(lc, wraps)
 	{
 		const CellencWrapRow *wrap = lfirst(lc);
 
-		if (cellenc_keycatalog_master_key(&wrap->master_key, master) &&
-			cellenc_masterkey_matches(master) == 1)
+		if (cellenc_keycatalog_master_key(&wrap->master_key, &master) &&
+			cellenc_masterkey_matches(&master) == 1)
+		{
+			cellenc_masterkey_get(&master, master_bytes);
 			return wrap;
+		}
 	}
 	foreach(lc, wraps)
 	{
 		const CellencWrapRow *wrap = lfirst(lc);
 
-		if (cellenc_keycatalog_master_key(&wrap->master_key, master))
+		if (!cellenc_keycatalog_master_key(&wrap->master_key, &master))
+			continue;
+		last = master;
+		any = true;
+		if (cellenc_masterkey_find(&master, master_bytes, reason) == CELLENC_MASTERKEY_FOUND)
 			return wrap;
 	}
+	if (any)
+		cellenc_masterkey_get(&last, master_bytes); /* for its error */
 	return NULL;
+}
+
+static bool
+same_wraps(List *a, List *b)
+{
+	ListCell   *la;
+	ListCell   *lb;
+
+	if (list_length(a) != list_length(b))
+		return false;
+	forboth(la, a, lb, b)
+	{
+		if (memcmp(&((CellencWrapRow *) lfirst(la))->master_key,
+				   &((CellencWrapRow *) lfirst(lb))->master_key, UUID_LEN) != 0)
+			return false;
+	}
+	return true;
 }
 
 void
 cellenc_keyring_unwrap(const pg_uuid_t *owner, int32 version, uint32 version_id,
 					   CellencPurpose purpose, const uint8 *check_value, const char *name, uint8 *key)
 {
-	CellencMasterKey master;
+	List	   *wraps = NIL;
+	List	   *before;
 	const CellencWrapRow *wrap;
 	CellencWrapInfo info;
 	uint8		master_bytes[CELLENC_KEY_LEN];
 	uint8		check[CELLENC_CHECK_LEN];
 	CellencStatus status;
 
-	wrap = choose_wrap(cellenc_keycatalog_wraps(owner, version), &master);
+	/*
+	 * A change of the master key may be committed between the look-up of the
+	 * wraps and that of their master keys: then there are other wraps.
+	 */
+	do
+	{
+		before = wraps;
+		wraps = cellenc_keycatalog_wraps(owner, version);
+		wrap = find_wrap(wraps, master_bytes);
+	} while (!wrap && !same_wraps(before, wraps));
 	if (!wrap)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -455,7 +496,6 @@ cellenc_keyring_unwrap(const pg_uuid_t *owner, int32 version, uint32 version_id,
 	info.version = (uint32) version;
 	memcpy(info.master_uuid, wrap->master_key.data, CELLENC_UUID_LEN);
 
-	cellenc_masterkey_get(&master, master_bytes);
 	status = cellenc_envelope_unwrap(&info, master_bytes, wrap->wrapped, CELLENC_WRAPPED_LEN, key);
 	cellenc_cipher_wipe(master_bytes, sizeof(master_bytes));
 	if (status == CELLENC_OK)
