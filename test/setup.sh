@@ -90,14 +90,15 @@ install_packages() {
 
 # client_packages: what the clients in test/clients need.  A package whose program
 # came in another way is left out: npm may be part of a nodejs that is not
-# Debian's, and would replace it.
+# Debian's, and would replace it.  Only where clients look for programs, though:
+# a toolchain in root's home is of no use to them.
 client_packages() {
     local client package
 
     for client in ${CLIENTS:-$(ls test/clients)}; do
         [ -f "test/clients/$client/packages" ] || continue
         while read -r package || [ -n "$package" ]; do
-            is_installed "$package" || ! command -v "$package" >/dev/null || continue
+            is_installed "$package" || ! PATH=/usr/local/bin:/usr/bin:/bin command -v "$package" >/dev/null || continue
             echo "$package"
         done <"test/clients/$client/packages"
     done | sort -u

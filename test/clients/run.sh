@@ -20,6 +20,8 @@ PATH=$BINDIR:$PATH
 # Longest times, in seconds, of a client's build and of one run.
 BUILD_LIMIT=600
 RUN_LIMIT=300
+# Where clients find programs: none in somebody's home.
+CLIENT_PATH=/usr/local/bin:/usr/bin:/bin
 # How much of a log is shown with a failure.
 LOG_LINES=60
 
@@ -134,7 +136,7 @@ encrypted() {
 # Debian's package, or a program of that name that came in another way.
 has_package() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ||
-        command -v "$1" >/dev/null
+        PATH=$CLIENT_PATH command -v "$1" >/dev/null
 }
 
 # The first package that CLIENT lacks.
@@ -155,7 +157,7 @@ as_client() {
     local client=$1 limit=$2
     shift 2
     (cd "$dir/clients/$client" && exec env -i \
-        PATH="/usr/local/bin:/usr/bin:/bin" HOME="$dir/home" TMPDIR="$dir/tmp" LANG=C.UTF-8 TZ=UTC \
+        PATH="$CLIENT_PATH" HOME="$dir/home" TMPDIR="$dir/tmp" LANG=C.UTF-8 TZ=UTC \
         USER="$(id -un)" LOGNAME="$(id -un)" \
         ${npm_config_registry:+npm_config_registry="$npm_config_registry"} \
         ${npm_config_cafile:+npm_config_cafile="$npm_config_cafile"} \
