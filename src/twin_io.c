@@ -25,6 +25,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "keyring.h"
+#include "literal.h"
 #include "redact.h"
 #include "report.h"
 #include "twin.h"
@@ -253,7 +254,7 @@ base_receive(const CellencTwin *twin, StringInfo buf)
 }
 
 /*
- * Constants that are restored before their key
+ * Constants
  */
 
 /*
@@ -308,7 +309,10 @@ cellenc_twin_in(PG_FUNCTION_ARGS)
 		return cellenc_twin_parse_sealed(twin, str, strlen(str), typmod, fcinfo->context);
 	if (!base_input(twin, str, fcinfo->context, &base))
 		return (Datum) 0;
-	return cellenc_codec_make(twin, base, typmod_of_input(typmod));
+	typmod = typmod_of_input(typmod);
+	if (typmod < 0 && is_literal_of_statement())
+		return cellenc_literal_seal(twin, base);
+	return cellenc_codec_make(twin, base, typmod);
 }
 
 Datum
