@@ -48,6 +48,7 @@ static const OperandType operand_types[] = {
 	{"float_operand", "double precision", TYPCATEGORY_NUMERIC},
 	{"date_operand", "date", TYPCATEGORY_DATETIME},
 	{"time_operand", "time", TYPCATEGORY_DATETIME},
+	{"timestamp_operand", "timestamp", TYPCATEGORY_DATETIME},
 	{"int2_operand", "smallint", TYPCATEGORY_NUMERIC},
 	{"int4_operand", "integer", TYPCATEGORY_NUMERIC},
 	{"numeric_side", "numeric", TYPCATEGORY_NUMERIC},
@@ -71,7 +72,8 @@ static const struct
 	{FLOAT4OID, "float_side"},
 	{FLOAT8OID, "float_side"},
 	{DATEOID, "date_operand"},
-	{TIMEOID, "time_operand"}
+	{TIMEOID, "time_operand"},
+	{TIMESTAMPOID, "timestamp_operand"}
 };
 
 /* What PostgreSQL computes a mixed pair in. */
@@ -104,6 +106,44 @@ static const struct
 	{"<=", "le", ">=", ">", "scalarle"},
 	{">", "gt", "<", "<=", "scalargt"},
 	{">=", "ge", "<=", "<", "scalarge"}
+};
+
+/*
+ * Operators that exist for one width, or one kind, of what the operand is:
+ * what it is converted to, and the other side.  Only what leaves `other OP
+ * unknown` as it is can be here: the other side has an operator with its own
+ * type, or several types are possible, or the preferred one is.
+ */
+typedef enum OperandSides
+{
+	OPERAND_RIGHT,				/* other OP operand */
+	OPERAND_BOTH				/* and operand OP other */
+} OperandSides;
+
+static const struct
+{
+	const char *name;
+	const char *function;
+	const char *operand;
+	const char *becomes;
+	const char *other;
+	const char *other_becomes;
+	const char *result;
+	OperandSides sides;
+}			single_operators[] = {
+	{"*", "mul", "integer_operand", "double precision", "interval", "interval", "interval", OPERAND_BOTH},
+	{"*", "mul", "numeric_operand", "double precision", "interval", "interval", "interval", OPERAND_BOTH},
+	{"*", "mul", "float_operand", "double precision", "interval", "interval", "interval", OPERAND_BOTH},
+	{"/", "div", "integer_operand", "double precision", "interval", "interval", "interval", OPERAND_RIGHT},
+	{"/", "div", "numeric_operand", "double precision", "interval", "interval", "interval", OPERAND_RIGHT},
+	{"/", "div", "float_operand", "double precision", "interval", "interval", "interval", OPERAND_RIGHT},
+	{"+", "add", "int2_operand", "integer", "date", "date", "date", OPERAND_BOTH},
+	{"-", "sub", "int2_operand", "integer", "date", "date", "date", OPERAND_RIGHT},
+	{"-", "sub", "timestamp_operand", "timestamptz", "timestamptz", "timestamptz", "interval", OPERAND_BOTH},
+	{"%", "mod", "integer_operand", "numeric", "cellenc.numeric_side", "numeric", "numeric", OPERAND_BOTH},
+	{"^", "pow", "float_operand", "double precision", "double precision", "double precision", "double precision", OPERAND_BOTH},
+	{"^", "pow", "float_operand", "double precision", "cellenc.integer_operand", "double precision", "double precision", OPERAND_BOTH},
+	{"^", "pow", "float_operand", "double precision", "cellenc.float_operand", "double precision", "double precision", OPERAND_RIGHT}
 };
 
 /* Functions of double precision, which integers and real are converted to. */
@@ -316,6 +356,35 @@ create_integer_operators(void)
 }
 
 static void
+create_single(int i, bool swap)
+{
+	const char *operand = psprintf("cellenc.%s", single_operators[i].operand);
+	const char *other = single_operators[i].other;
+	const char *left = swap ? operand : other;
+	const char *right = swap ? other : operand;
+
+	run("CREATE FUNCTION cellenc.%s(%s, %s) RETURNS %s LANGUAGE sql STABLE PARALLEL SAFE "
+		"AS 'SELECT %s OPERATOR(pg_catalog.%s) %s'",
+		single_operators[i].function, left, right, single_operators[i].result,
+		converted("$1", left, swap ? single_operators[i].becomes : single_operators[i].other_becomes),
+		single_operators[i].name,
+		converted("$2", right, swap ? single_operators[i].other_becomes : single_operators[i].becomes));
+	run("CREATE OPERATOR pg_catalog.%s (FUNCTION = cellenc.%s, LEFTARG = %s, RIGHTARG = %s)",
+		single_operators[i].name, single_operators[i].function, left, right);
+}
+
+static void
+create_single_operators(void)
+{
+	for (int i = 0; i < (int) lengthof(single_operators); i++)
+	{
+		create_single(i, false);
+		if (single_operators[i].sides == OPERAND_BOTH)
+			create_single(i, true);
+	}
+}
+
+static void
 create_functions(void)
 {
 	for (int i = 0; i < (int) lengthof(float_functions); i++)
@@ -349,6 +418,7 @@ cellenc_operand_create(PG_FUNCTION_ARGS)
 	}
 	create_powers();
 	create_integer_operators();
+	create_single_operators();
 	create_functions();
 	for (int i = 0; i < (int) lengthof(moments); i++)
 	{

@@ -10,11 +10,18 @@
  * of date it would compare with a timestamptz.  Which operators those are is
  * found by asking the parser, for each new twin.
  *
+ * And `date <@ daterange` demands, as polymorphic operators do, that the
+ * element's type be the range's: so the twin has operators with the ranges of
+ * its base.  Arrays have none.  For `enctext[] @> text[]` to be found, it would
+ * have to be declared over these types, but what becomes a twin implicitly does
+ * so in arrays too: ordinary `varchar[] @> varchar[]` would be ambiguous.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/transam.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
@@ -249,6 +256,34 @@ create_operator(const NewTwin *twin, const VisibleOperator *op)
 		schema, op->name, function, left, right);
 }
 
+/* Element and range; ranges that users made are not known to us. */
+static void
+create_range_operators(const NewTwin *twin)
+{
+	Oid			ranges[8];
+	int			nranges = 0;
+
+	if (SPI_execute(psprintf("SELECT unnest(ARRAY[rngtypid, rngmultitypid]) FROM pg_catalog.pg_range "
+							 "WHERE rngsubtype = %u AND rngtypid < %u ORDER BY 1",
+							 twin->base, FirstNormalObjectId), true, lengthof(ranges)) != SPI_OK_SELECT)
+		elog(ERROR, "could not read pg_range");
+	for (; nranges < (int) SPI_processed; nranges++)
+	{
+		bool		isnull;
+
+		ranges[nranges] = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[nranges],
+														 SPI_tuptable->tupdesc, 1, &isnull));
+	}
+	for (int i = 0; i < nranges; i++)
+	{
+		VisibleOperator contained = {"<@", resolve("<@", twin->base, ranges[i]), twin->type, ranges[i]};
+		VisibleOperator contains = {"@>", resolve("@>", ranges[i], twin->base), ranges[i], twin->type};
+
+		create_operator(twin, &contained);
+		create_operator(twin, &contains);
+	}
+}
+
 void
 cellenc_twin_create_visible(const NewTwin *twin)
 {
@@ -256,4 +291,5 @@ cellenc_twin_create_visible(const NewTwin *twin)
 
 	foreach(lc, twin->visible)
 		create_operator(twin, lfirst(lc));
+	create_range_operators(twin);
 }
