@@ -164,6 +164,19 @@ REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_create_key(text, text, boolean) FR
 CREATE FUNCTION pg_catalog.cellenc_rotate_key(key text, reencrypt boolean DEFAULT true) RETURNS integer
 AS 'MODULE_PATHNAME', 'cellenc_rotate_key' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
 
+CREATE FUNCTION pg_catalog.cellenc_disable_key_version(key text, version integer DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'cellenc_disable_key_version' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+CREATE FUNCTION pg_catalog.cellenc_enable_key_version(key text, version integer DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'cellenc_enable_key_version' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+
+CREATE FUNCTION pg_catalog.cellenc_usage(key text, OUT relation regclass, OUT attname name,
+	OUT version integer, OUT n_values bigint) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'cellenc_usage' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+CREATE FUNCTION pg_catalog.cellenc_verify(rel regclass DEFAULT NULL, sample_percent real DEFAULT 100,
+	OUT relation regclass, OUT attname name, OUT key text, OUT version integer,
+	OUT n_values bigint, OUT n_failed bigint) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'cellenc_verify' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+
 CREATE FUNCTION pg_catalog.cellenc_grant_key(key text, role name,
 	privileges text DEFAULT 'encrypt, decrypt') RETURNS void
 AS 'MODULE_PATHNAME', 'cellenc_grant_key' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;

@@ -416,15 +416,21 @@ report_not_opened(const CellencKeyVersion *version, CellencStatus status)
 	cellenc_report_status(status);
 }
 
+static inline CellencStatus
+try_open_bytes(const CellencTwin *twin, CellencKeyVersion *version, const CellencEnvelope *env, char *dst)
+{
+	const CellencAadMemo *aad = value_aad(twin, version, env->format, env->term);
+
+	return cellenc_cipher_open(cellenc_keyring_subkey(version, env->nonce),
+							   env->nonce + CELLENC_SALT_LEN,
+							   aad->bytes, aad->len, env->ciphertext, env->len, (uint8 *) dst);
+}
+
 static inline void
 open_bytes(const CellencTwin *twin, CellencKeyVersion *version, const CellencEnvelope *env, char *dst)
 {
-	const CellencAadMemo *aad = value_aad(twin, version, env->format, env->term);
-	CellencStatus status;
+	CellencStatus status = try_open_bytes(twin, version, env, dst);
 
-	status = cellenc_cipher_open(cellenc_keyring_subkey(version, env->nonce),
-								 env->nonce + CELLENC_SALT_LEN,
-								 aad->bytes, aad->len, env->ciphertext, env->len, (uint8 *) dst);
 	if (unlikely(status != CELLENC_OK))
 		report_not_opened(version, status);
 	cellenc_codec_counters.opened++;
@@ -672,6 +678,29 @@ cellenc_codec_authenticate(const CellencTwin *twin, Datum value)
 	pfree(bytes);
 	if ((Pointer) flat != DatumGetPointer(value))
 		pfree(flat);
+}
+
+bool
+cellenc_codec_is_authentic(const CellencTwin *twin, Datum value)
+{
+	struct varlena *flat = detoast_packed(value);
+	CellencEnvelope env;
+	CellencStatus status;
+	char	   *bytes;
+
+	status = cellenc_envelope_parse((const uint8 *) VARDATA_ANY(flat), VARSIZE_ANY_EXHDR(flat), &env);
+	if (status == CELLENC_OK)
+	{
+		bytes = palloc(Max(env.len, 1));
+		status = try_open_bytes(twin, cellenc_keyring_usable_version(env.version_id, 0), &env, bytes);
+		cellenc_cipher_wipe(bytes, env.len);
+		pfree(bytes);
+	}
+	if ((Pointer) flat != DatumGetPointer(value))
+		pfree(flat);
+	if (status != CELLENC_OK && status != CELLENC_BAD_TAG && status != CELLENC_BAD_FORMAT)
+		cellenc_report_status(status);
+	return status == CELLENC_OK;
 }
 
 struct varlena *

@@ -69,6 +69,13 @@ extern Datum cellenc_codec_apply(const CellencTwin *twin, Datum value, int32 typ
 extern void cellenc_codec_authenticate(const CellencTwin *twin, Datum value);
 
 /*
+ * Does the value, which is no object, open?  Throws only for what is no fault
+ * of the value: an unknown or unusable version, a master key, the library; and
+ * XX001 where bytes out of line are missing.  No privilege is checked.
+ */
+extern bool cellenc_codec_is_authentic(const CellencTwin *twin, Datum value);
+
+/*
  * Flat sealed bytes of value under the current version of the key it is
  * under, term kept or not as it is: no privilege is checked, so only the
  * rewriter may call it, and what shows the value to nobody.  Errors as of opening and sealing.

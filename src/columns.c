@@ -31,9 +31,6 @@
 #include "twin.h"
 #include "walk.h"
 
-/* Called for every column that holds a twin, of a relation of any kind. */
-typedef void (*ColumnVisitor) (Form_pg_class class, Form_pg_attribute att, void *arg);
-
 typedef struct TypeEntry
 {
 	Oid			type;			/* hash key */
@@ -54,8 +51,8 @@ type_contains_twin(HTAB *types, Oid type)
 	return entry->contains;
 }
 
-static void
-visit_columns(ColumnVisitor visitor, void *arg)
+void
+cellenc_columns_visit(CellencColumnVisitor visitor, void *arg)
 {
 	Relation	rel = table_open(AttributeRelationId, AccessShareLock);
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
@@ -93,10 +90,12 @@ visit_columns(ColumnVisitor visitor, void *arg)
  * Targets of a job
  */
 
+#define ANY_KEY (-1)
+
 typedef struct Targets
 {
 	const int32 *name_hashes;
-	int			nhashes;
+	int			nhashes;		/* or ANY_KEY */
 	List	   *relations;
 	List	   *out_of_reach;
 } Targets;
@@ -111,7 +110,7 @@ may_hold_keys(CellencWalk *walk, const Targets *targets)
 	{
 		CellencLeaf *leaf = lfirst(cell);
 
-		if (leaf->typmod < 0)
+		if (leaf->typmod < 0 || targets->nhashes == ANY_KEY)
 			return true;
 		for (int i = 0; i < targets->nhashes; i++)
 		{
@@ -139,26 +138,33 @@ collect_target(Form_pg_class class, Form_pg_attribute att, void *arg)
 }
 
 static Targets
-find_targets(const pg_uuid_t *keys, int nkeys)
+find_by_hashes(const int32 *hashes, int nhashes)
 {
-	Targets		targets = {NULL, 0, NIL, NIL};
-	int32	   *hashes = palloc(nkeys * sizeof(int32));
+	Targets		targets = {hashes, nhashes, NIL, NIL};
 
-	for (int i = 0; i < nkeys; i++)
-	{
-		CellencKeyRow row;
-
-		if (cellenc_keycatalog_key_by_id(&keys[i], &row))
-			hashes[targets.nhashes++] = row.name_hash;
-	}
-	targets.name_hashes = hashes;
-	visit_columns(collect_target, &targets);
+	cellenc_columns_visit(collect_target, &targets);
 
 	list_sort(targets.relations, list_oid_cmp);
 	list_deduplicate_oid(targets.relations);
 	list_sort(targets.out_of_reach, list_oid_cmp);
 	list_deduplicate_oid(targets.out_of_reach);
 	return targets;
+}
+
+static Targets
+find_targets(const pg_uuid_t *keys, int nkeys)
+{
+	int32	   *hashes = palloc(nkeys * sizeof(int32));
+	int			nhashes = 0;
+
+	for (int i = 0; i < nkeys; i++)
+	{
+		CellencKeyRow row;
+
+		if (cellenc_keycatalog_key_by_id(&keys[i], &row))
+			hashes[nhashes++] = row.name_hash;
+	}
+	return find_by_hashes(hashes, nhashes);
 }
 
 List *
@@ -171,6 +177,32 @@ List *
 cellenc_columns_out_of_reach(const pg_uuid_t *keys, int nkeys)
 {
 	return find_targets(keys, nkeys).out_of_reach;
+}
+
+List *
+cellenc_columns_stored(int32 name_hash)
+{
+	Targets		targets = find_by_hashes(&name_hash, name_hash < 0 ? ANY_KEY : 1);
+
+	return list_concat(targets.relations, targets.out_of_reach);
+}
+
+bool
+cellenc_columns_names_key(Oid type, int32 typmod, int32 name_hash)
+{
+	CellencWalk *walk = cellenc_walk_plan(type, typmod);
+	ListCell   *cell;
+
+	if (!walk)
+		return false;
+	foreach(cell, cellenc_walk_leaves(walk))
+	{
+		CellencLeaf *leaf = lfirst(cell);
+
+		if (leaf->typmod >= 0 && CELLENC_TYPMOD_HASH(leaf->typmod) == name_hash)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -247,6 +279,6 @@ cellenc_columns_list(PG_FUNCTION_ARGS)
 {
 	CELLENC_CHECK_PRELOAD();
 	InitMaterializedSRF(fcinfo, 0);
-	visit_columns(put_column, fcinfo->resultinfo);
+	cellenc_columns_visit(put_column, fcinfo->resultinfo);
 	return (Datum) 0;
 }

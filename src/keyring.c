@@ -384,25 +384,45 @@ cellenc_keyring_check(CellencKey *key, int privileges)
  * Versions, ready for use
  */
 
-/* Refuse what may not open values any more. */
+/* Refuse a version that may not be used any more; name is its key's. */
 static void
-check_state(const CellencKeyVersion *version)
+check_state(const CellencVersionRow *row, const char *name)
 {
-	if (version->row.state == CELLENC_DISABLED || version->row.state == CELLENC_DESTROYED)
-		cellenc_refusal_count(version->version_id);
-	if (version->row.state == CELLENC_DISABLED)
+	if (row->state == CELLENC_DISABLED || row->state == CELLENC_DESTROYED)
+		cellenc_refusal_count(row->version_id);
+	if (row->state == CELLENC_DISABLED)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("version %d of key \"%s\" is disabled", version->row.version,
-						version->key->row.name),
-				 errdetail("It was disabled on %s.", timestamptz_to_str(version->row.state_since)),
+				 errmsg("version %d of key \"%s\" is disabled", row->version, name),
+				 errdetail("It was disabled on %s.", timestamptz_to_str(row->state_since)),
 				 errhint("Use cellenc_enable_key_version to allow its use again.")));
-	if (version->row.state == CELLENC_DESTROYED)
+	if (row->state == CELLENC_DESTROYED)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("version %d of key \"%s\" has been destroyed", version->row.version,
-						version->key->row.name),
-				 errdetail("It was destroyed on %s.", timestamptz_to_str(version->row.state_since))));
+				 errmsg("version %d of key \"%s\" has been destroyed", row->version, name),
+				 errdetail("It was destroyed on %s.", timestamptz_to_str(row->state_since))));
+}
+
+/* Nothing can be sealed: say so of the version that would be the current one. */
+pg_noreturn static void
+report_no_current(const CellencKey *key)
+{
+	CellencVersionRow *newest = NULL;
+	ListCell   *lc;
+
+	foreach(lc, cellenc_keycatalog_versions(&key->row.id))
+	{
+		CellencVersionRow *version = lfirst(lc);
+
+		if (version->state != CELLENC_DESTROYED)
+			newest = version;
+	}
+	if (newest)
+		check_state(newest, key->row.name);
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("key \"%s\" has no current version", key->row.name),
+			 errhint("Use cellenc_enable_key_version or cellenc_rotate_key.")));
 }
 
 /*
@@ -553,7 +573,7 @@ usable_version(uint32 version_id, int privileges)
 		deny(version->key, privileges);
 	if (unlikely(!version->cipher))
 	{
-		check_state(version);
+		check_state(&version->row, version->key->row.name);
 		load_cipher(version);
 	}
 	return version;
@@ -569,10 +589,7 @@ static inline CellencKeyVersion *
 current_version(CellencKey *key)
 {
 	if (unlikely(key->current_id == 0))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("key \"%s\" has no current version", key->row.name),
-				 errhint("Use cellenc_enable_key_version or cellenc_rotate_key.")));
+		report_no_current(key);
 	return usable_version(key->current_id, 0);
 }
 
