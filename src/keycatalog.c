@@ -28,6 +28,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
@@ -146,16 +147,27 @@ cellenc_keycatalog_scan(CellencTable table, CellencCatalogIndex index, ScanKey k
 	Relation	rel = table_open(cellenc_keycatalog_table(table, false), AccessShareLock);
 	SysScanDesc sysscan;
 	HeapTuple	tuple;
+	Snapshot	snapshot = NULL;
+
+	/*
+	 * Logical decoding shows catalogs as of the change that it decodes.  The
+	 * keys of that time may be under a master key that is gone, and rights
+	 * that were missing then could never be given.
+	 */
+	if (HistoricSnapshotActive())
+		snapshot = RegisterSnapshot(GetNonHistoricCatalogSnapshot(RelationGetRelid(rel)));
 
 	sysscan = systable_beginscan(rel,
 								 index == CELLENC_NO_INDEX ? InvalidOid : cellenc_keycatalog_index(index),
-								 index != CELLENC_NO_INDEX, NULL, nkeys, keys);
+								 index != CELLENC_NO_INDEX, snapshot, nkeys, keys);
 	while (HeapTupleIsValid(tuple = systable_getnext(sysscan)))
 	{
 		if (!reader(tuple, RelationGetDescr(rel), arg))
 			break;
 	}
 	systable_endscan(sysscan);
+	if (snapshot)
+		UnregisterSnapshot(snapshot);
 	table_close(rel, AccessShareLock);
 }
 

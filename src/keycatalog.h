@@ -5,7 +5,8 @@
  *	  or writes them.
  *
  * Reads are index scans with a fresh catalog snapshot, so they work in type
- * I/O, logical decoding, parallel workers and on a standby.  Writes send a
+ * I/O, parallel workers and on a standby, and logical decoding finds keys and
+ * rights as they are now.  Writes send a
  * relcache invalidation of the table, which is what empties the key ring of
  * every session at commit, and of this one at the next command.
  * No key bytes in clear pass through here.
