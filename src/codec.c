@@ -216,7 +216,9 @@ sealing_version(int32 typmod, int privileges)
 
 	if (typmod < 0)
 		return cellenc_keyring_current_version(cellenc_keyring_literal_key());
-	version = cellenc_keyring_sealing_version(CELLENC_TYPMOD_HASH(typmod), privileges);
+	version = cellenc_keyring_sealing_version(CELLENC_TYPMOD_HASH(typmod),
+											  CELLENC_TYPMOD_SEARCH(typmod) != CELLENC_SEARCH_NONE,
+											  privileges);
 	if (unlikely(!version))
 		report_unknown_key(typmod);
 	return version;

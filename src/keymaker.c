@@ -14,6 +14,7 @@
 #include "event.h"
 #include "guc.h"
 #include "keymaker.h"
+#include "keyring.h"
 #include "report.h"
 
 static void
@@ -195,6 +196,7 @@ cellenc_keymaker_add_version(const CellencKeyRow *key, int32 version, List *mast
 	wrap.purpose = literal ? CELLENC_PURPOSE_LITERAL : CELLENC_PURPOSE_DATA;
 	make_wrapped_key(&wrap, row.version_id, masters, row.check_value);
 	cellenc_keycatalog_insert_version(&row);
+	cellenc_keyring_note_made(row.version_id);
 }
 
 int32

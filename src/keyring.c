@@ -60,6 +60,13 @@ static Oid	search_user = InvalidOid;	/* memo: this user may search */
 /* Set by invalidation callbacks, which may not touch anything else. */
 static volatile bool stale = false;
 
+/*
+ * Version ids made by this transaction.  Nobody else can find them yet, or
+ * ever if it rolls back, but anybody who searches an index meets the values
+ * in it: what an index may hold is sealed under the version before until then.
+ */
+static List *made_versions = NIL;
+
 /* The entries used last; NULL when the ring is empty. */
 static CellencKey *last_key = NULL;
 static CellencKeyVersion *last_version = NULL;
@@ -157,9 +164,20 @@ syscache_changed(Datum arg, int cacheid, uint32 hashvalue)
 	stale = true;
 }
 
+static void
+xact_ended(XactEvent event, void *arg)
+{
+	if (made_versions == NIL ||
+		(event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE))
+		return;
+	made_versions = NIL;
+	stale = true;
+}
+
 void
 cellenc_keyring_init(void)
 {
+	RegisterXactCallback(xact_ended, NULL);
 	CacheRegisterRelcacheCallback(relcache_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, syscache_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, syscache_changed, (Datum) 0);
@@ -170,27 +188,53 @@ cellenc_keyring_init(void)
  * Keys and versions
  */
 
+void
+cellenc_keyring_note_made(uint32 version_id)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+
+	made_versions = lappend_oid(made_versions, version_id);
+	MemoryContextSwitchTo(old);
+	stale = true;
+}
+
+/* Find the versions that seal, among those of key. */
+static void
+choose_versions(CellencKey *key, List *rows)
+{
+	CellencVersionRow *current = NULL;
+	CellencVersionRow *before = NULL;
+	ListCell   *lc;
+
+	foreach(lc, rows)
+	{
+		CellencVersionRow *row = lfirst(lc);
+
+		if (row->state == CELLENC_CURRENT)
+			current = row;
+		else if (row->state == CELLENC_DECRYPT_ONLY && !list_member_oid(made_versions, row->version_id) &&
+				 (!before || row->version > before->version))
+			before = row;
+	}
+	key->current_id = current ? current->version_id : 0;
+	key->shared_id = key->current_id;
+	if (before && list_member_oid(made_versions, key->current_id))
+		key->shared_id = before->version_id;
+}
+
 static CellencKey *
 remember_key(const CellencKeyRow *row)
 {
 	KeySlot    *slot;
-	uint32		current_id = 0;
+	List	   *rows;
 	List	   *grants;
-	ListCell   *lc;
 	MemoryContext old;
 
 	slot = hash_search(keys, &row->name_hash, HASH_FIND, NULL);
 	if (slot)
 		return &slot->key;
 
-	foreach(lc, cellenc_keycatalog_versions(&row->id))
-	{
-		CellencVersionRow *version = lfirst(lc);
-
-		if (version->state == CELLENC_CURRENT)
-			current_id = version->version_id;
-	}
-
+	rows = cellenc_keycatalog_versions(&row->id);
 	old = MemoryContextSwitchTo(keyring_cxt);
 	grants = cellenc_keycatalog_grants(&row->id);
 	MemoryContextSwitchTo(old);
@@ -199,7 +243,7 @@ remember_key(const CellencKeyRow *row)
 	slot = hash_search(keys, &row->name_hash, HASH_ENTER, NULL);
 	memset(&slot->key, 0, sizeof(CellencKey));
 	slot->key.row = *row;
-	slot->key.current_id = current_id;
+	choose_versions(&slot->key, rows);
 	slot->key.literal = row->name_hash < 0;
 	slot->key.grants = grants;
 	return &slot->key;
@@ -585,22 +629,23 @@ cellenc_keyring_usable_version(uint32 version_id, int privileges)
 	return usable_version(version_id, privileges);
 }
 
+/* A key's current version, or for what an index may hold its shared one. */
 static inline CellencKeyVersion *
-current_version(CellencKey *key)
+sealing_version(CellencKey *key, bool indexed)
 {
 	if (unlikely(key->current_id == 0))
 		report_no_current(key);
-	return usable_version(key->current_id, 0);
+	return usable_version(indexed ? key->shared_id : key->current_id, 0);
 }
 
 CellencKeyVersion *
 cellenc_keyring_current_version(CellencKey *key)
 {
-	return current_version(key);
+	return sealing_version(key, false);
 }
 
 CELLENC_HOT CellencKeyVersion *
-cellenc_keyring_sealing_version(int32 name_hash, int privileges)
+cellenc_keyring_sealing_version(int32 name_hash, bool indexed, int privileges)
 {
 	CellencKey *key = find_key(name_hash);
 
@@ -608,7 +653,7 @@ cellenc_keyring_sealing_version(int32 name_hash, int privileges)
 		return NULL;
 	if (privileges && unlikely(!has_privileges(key, GetUserId(), privileges)))
 		deny(key, privileges);
-	return current_version(key);
+	return sealing_version(key, indexed);
 }
 
 static inline bool

@@ -20,8 +20,8 @@ typedef struct CellencKeyVersion CellencKeyVersion;
 struct CellencKey
 {
 	CellencKeyRow row;
-	uint32		current_id;		/* version id of the current version; 0: none
-								 * usable */
+	uint32		current_id;		/* version id of the current one; 0: none */
+	uint32		shared_id;		/* of the newest that other sessions can find */
 	bool		literal;		/* everyone may use it */
 	List	   *grants;			/* of CellencGrantRow */
 	Oid			checked_user;	/* memo of the last check: this user ... */
@@ -70,14 +70,19 @@ extern CellencKeyVersion *cellenc_keyring_version(uint32 version_id);
  */
 extern CellencKeyVersion *cellenc_keyring_usable_version(uint32 version_id, int privileges);
 
-/* The version that seals under key; errors as above but 42501. */
+/* Tell of a version that this transaction has put into the catalog. */
+extern void cellenc_keyring_note_made(uint32 version_id);
+
+/* The current version of key; errors as above but 42501. */
 extern CellencKeyVersion *cellenc_keyring_current_version(CellencKey *key);
 
 /*
  * The version that seals under the key of a typmod's 29 bits, after a check of
- * privileges as above; NULL where there is no such key.
+ * privileges as above; NULL where there is no such key.  It is the current
+ * version, but where indexes may hold the value one that others can find.
  */
-extern CellencKeyVersion *cellenc_keyring_sealing_version(int32 name_hash, int privileges);
+extern CellencKeyVersion *cellenc_keyring_sealing_version(int32 name_hash, bool indexed,
+														  int privileges);
 
 /* 42501 unless GetUserId() has every privilege of the mask on key. */
 extern void cellenc_keyring_check(CellencKey *key, int privileges);
