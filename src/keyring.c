@@ -155,7 +155,12 @@ static void
 relcache_changed(Datum arg, Oid relid)
 {
 	if (!OidIsValid(relid) || cellenc_keycatalog_watches(relid))
+	{
 		stale = true;
+
+		/* not only the key ring asks for tables, and these may be gone */
+		cellenc_keycatalog_reset();
+	}
 }
 
 static void
