@@ -65,7 +65,8 @@ seal(uint8_t *dst, uint32_t version_id, const uint8_t *with_term,
 	aad_len = cellenc_envelope_value_aad(aad, with_term != NULL ? CELLENC_FORMAT_TERM : CELLENC_FORMAT_PLAIN,
 										 version_id, uuid, REPR, TWIN_TAG, with_term);
 	end = cellenc_envelope_write(dst, version_id, with_term, with_nonce);
-	return cellenc_cipher_xaes_seal(key, with_nonce, aad, aad_len, text, len, end);
+	/* the nonce as it stands before the ciphertext */
+	return cellenc_cipher_xaes_seal(key, end - CELLENC_NONCE_LEN, aad, aad_len, text, len, end);
 }
 
 static void
