@@ -133,6 +133,15 @@ typedef RangeTblEntry RTEPermissionInfo;
 #include "varatt.h"
 #endif
 
+/* 17 lets an extension name what it waits for; the number is kept in the variable. */
+#if PG_VERSION_NUM >= 170000
+#include "utils/wait_event.h"
+#define cellenc_wait_event(variable, name) \
+	((variable) != 0 ? (variable) : ((variable) = WaitEventExtensionNew(name)))
+#else
+#define cellenc_wait_event(variable, name) ((void) (variable), PG_WAIT_EXTENSION)
+#endif
+
 /* 18 keeps with a sort operator whether it is a descending one. */
 #if PG_VERSION_NUM >= 180000
 #define cellenc_set_reverse_sort(sort, reverse) ((sort)->reverse_sort = (reverse))

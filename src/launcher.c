@@ -159,7 +159,10 @@ xact_ended(XactEvent event, void *arg)
 void
 cellenc_launcher_sleep(long ms)
 {
-	(void) ConditionVariableTimedSleep(&shmem->changed, ms, PG_WAIT_EXTENSION);
+	static uint32 wait_event = 0;
+
+	(void) ConditionVariableTimedSleep(&shmem->changed, ms,
+									   cellenc_wait_event(wait_event, "CellencJobWait"));
 }
 
 void
@@ -438,6 +441,8 @@ forget_launcher(int code, Datum arg)
 void
 cellenc_launcher_main(Datum arg)
 {
+	uint32		wait_event = 0;
+
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
@@ -470,7 +475,7 @@ cellenc_launcher_main(Datum arg)
 
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (sleep >= 0 ? WL_TIMEOUT : 0),
-						 sleep, PG_WAIT_EXTENSION);
+						 sleep, cellenc_wait_event(wait_event, "CellencLauncherMain"));
 	}
 }
 

@@ -26,6 +26,7 @@
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 
+#include "compat.h"
 #include "guc.h"
 #include "masterkey.h"
 #include "masterkey_store.h"
@@ -215,6 +216,7 @@ void
 cellenc_masterkey_main(Datum arg)
 {
 	MemoryContext cxt;
+	uint32		wait_event = 0;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
@@ -242,7 +244,7 @@ cellenc_masterkey_main(Datum arg)
 		MemoryContextReset(cxt);
 
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, 0,
-						 PG_WAIT_EXTENSION);
+						 cellenc_wait_event(wait_event, "CellencMasterKeyMain"));
 		ResetLatch(MyLatch);
 	}
 }

@@ -30,6 +30,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "compat.h"
 #include "masterkey_store.h"
 
 #define TRANCHE_NAME "cellenc_masterkey"
@@ -382,7 +383,9 @@ cellenc_masterkey_store_peek(const CellencMasterKey *row, uint8 *key)
 void
 cellenc_masterkey_store_wait(void)
 {
-	ConditionVariableSleep(&shared->turn_ended, PG_WAIT_EXTENSION);
+	static uint32 wait_event = 0;
+
+	ConditionVariableSleep(&shared->turn_ended, cellenc_wait_event(wait_event, "CellencMasterKeyTurn"));
 }
 
 void

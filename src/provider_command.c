@@ -245,13 +245,15 @@ fail_timeout(CellencProviderWork *work)
 static void
 sleep_for(int fd, long timeout)
 {
+	static uint32 wait_event = 0;
+
 	int			events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
 	int			rc;
 
 	if (fd >= 0)
 		events |= WL_SOCKET_READABLE;
 	rc = WaitLatchOrSocket(MyLatch, events, fd >= 0 ? fd : PGINVALID_SOCKET,
-						   timeout, PG_WAIT_EXTENSION);
+						   timeout, cellenc_wait_event(wait_event, "CellencMasterKeyCommand"));
 	if (rc & WL_LATCH_SET)
 		ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();

@@ -372,6 +372,7 @@ cellenc_worker_main(Datum arg)
 	Oid			database;
 	bool		finished;
 	long		sleep;
+	uint32		wait_event = 0;
 
 	memcpy(&database, MyBgworkerEntry->bgw_extra, sizeof(Oid));
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -386,7 +387,7 @@ cellenc_worker_main(Datum arg)
 	{
 		if (sleep > 0)
 			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-							 sleep, PG_WAIT_EXTENSION);
+							 sleep, cellenc_wait_event(wait_event, "CellencWorkerMain"));
 		ResetLatch(MyLatch);
 		/* A shutdown between steps is no news: no FATAL for it. */
 		if (ProcDiePending)
