@@ -44,6 +44,7 @@ CREATE TABLE cellenc.key_version (
 	created_by text NOT NULL,
 	state_since timestamptz NOT NULL,
 	exported_at timestamptz,
+	state_by text NOT NULL,
 	CONSTRAINT key_version_pkey PRIMARY KEY (version_id),
 	CONSTRAINT key_version_key_version_key UNIQUE (key, version)
 ) WITH (user_catalog_table = true);
@@ -140,13 +141,14 @@ ALTER TABLE cellenc.event ENABLE ALWAYS TRIGGER guard_row, ENABLE ALWAYS TRIGGER
 --
 -- Dumps carry the keys, wrapped, but not the key for constants, its wrap or
 -- a master key that wraps nothing else: CREATE EXTENSION makes those anew.
+-- The versions of dropped keys are carried: their ids are never used again.
 --
 
 SELECT pg_catalog.pg_extension_config_dump('cellenc.master_key',
 	'WHERE id IN (SELECT master_key FROM cellenc.key_wrap WHERE purpose <> 3)');
 SELECT pg_catalog.pg_extension_config_dump('cellenc.key', 'WHERE name_hash >= 0');
 SELECT pg_catalog.pg_extension_config_dump('cellenc.key_version',
-	'WHERE key IN (SELECT id FROM cellenc.key WHERE name_hash >= 0)');
+	'WHERE key NOT IN (SELECT id FROM cellenc.key WHERE name_hash < 0)');
 SELECT pg_catalog.pg_extension_config_dump('cellenc.key_wrap', 'WHERE purpose <> 3');
 SELECT pg_catalog.pg_extension_config_dump('cellenc.search_key', '');
 SELECT pg_catalog.pg_extension_config_dump('cellenc.key_grant', '');
@@ -168,6 +170,18 @@ CREATE FUNCTION pg_catalog.cellenc_disable_key_version(key text, version integer
 AS 'MODULE_PATHNAME', 'cellenc_disable_key_version' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 CREATE FUNCTION pg_catalog.cellenc_enable_key_version(key text, version integer DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'cellenc_enable_key_version' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+
+CREATE FUNCTION pg_catalog.cellenc_destroy_blockers(key text, version integer,
+	OUT blocker text, OUT detail text, OUT hint text) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'cellenc_destroy_blockers' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_destroy_blockers(text, integer) FROM PUBLIC;
+CREATE FUNCTION pg_catalog.cellenc_destroy_key_version(key text, version integer,
+	oldest_backup timestamptz) RETURNS void
+AS 'MODULE_PATHNAME', 'cellenc_destroy_key_version' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_destroy_key_version(text, integer, timestamptz) FROM PUBLIC;
+CREATE FUNCTION pg_catalog.cellenc_drop_key(key text) RETURNS void
+AS 'MODULE_PATHNAME', 'cellenc_drop_key' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_drop_key(text) FROM PUBLIC;
 
 CREATE FUNCTION pg_catalog.cellenc_usage(key text, OUT relation regclass, OUT attname name,
 	OUT version integer, OUT n_values bigint) RETURNS SETOF record

@@ -225,9 +225,6 @@ BEGIN
 END
 $$;
 SELECT * FROM keys_refused ORDER BY version;
-CALL keys_set_state(1, 'destroyed');
-SELECT v FROM keys_refuse;
-SELECT * FROM keys_refused ORDER BY version;
 CALL keys_set_state(1, 'decrypt_only');
 SELECT v FROM keys_refuse ORDER BY v::text;
 SELECT * FROM keys_refused ORDER BY version;
@@ -240,6 +237,12 @@ SELECT v FROM keys_refuse;
 SELECT cellenc.version_refusals(1);
 RESET ROLE;
 SELECT * FROM keys_refused ORDER BY version;
+-- destroyed, for ever
+CALL keys_set_state(1, 'destroyed');
+DELETE FROM cellenc.key_wrap w USING cellenc.key k WHERE k.id = w.owner AND k.name = 'keys_refuse' AND w.version = 1;
+SELECT v FROM keys_refuse;
+SELECT * FROM keys_refused ORDER BY version;
+CALL keys_set_state(1, 'decrypt_only');
 DROP VIEW keys_refused;
 DROP PROCEDURE keys_set_state;
 DROP TABLE keys_refuse;

@@ -86,6 +86,10 @@ compare_key(TriggerData *trigdata)
 
 	if (cellenc_keycatalog_key_by_id(DatumGetUUIDP(field(trigdata, "id")), &row))
 		return same_text(field(trigdata, "name"), row.name) ? RESTORED_KNOWN : RESTORED_CONFLICT;
+
+	/* dropped here: tombstones win */
+	if (cellenc_keycatalog_is_dropped(DatumGetUUIDP(field(trigdata, "id"))))
+		return RESTORED_KNOWN;
 	if (cellenc_keycatalog_key_by_name(TextDatumGetCString(field(trigdata, "name")), &row) ||
 		cellenc_keycatalog_key_by_hash(DatumGetInt32(field(trigdata, "name_hash")), &row))
 		return RESTORED_CONFLICT;
@@ -174,6 +178,10 @@ compare_grant(TriggerData *trigdata)
 	char	   *privilege = TextDatumGetCString(field(trigdata, "privilege"));
 	ListCell   *lc;
 
+	/* of a key that was dropped here */
+	if (cellenc_keycatalog_is_dropped(DatumGetUUIDP(field(trigdata, "key"))))
+		return RESTORED_KNOWN;
+
 	foreach(lc, cellenc_keycatalog_grants(DatumGetUUIDP(field(trigdata, "key"))))
 	{
 		CellencGrantRow *row = lfirst(lc);
@@ -220,6 +228,26 @@ compare_row(TriggerData *trigdata)
 	return RESTORED_NEW;		/* jobs */
 }
 
+/* A tombstone is what keeps its id from being used again: it stays one. */
+static void
+protect_tombstone(TriggerData *trigdata)
+{
+	TriggerData after = *trigdata;
+
+	if (RelationGetRelid(trigdata->tg_relation) !=
+		cellenc_keycatalog_table(CELLENC_TABLE_KEY_VERSION, false) ||
+		!same_text(field(trigdata, "state"), CELLENC_STATE_DESTROYED))
+		return;
+	after.tg_trigtuple = trigdata->tg_newtuple;
+	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) &&
+		same_text(field(&after, "state"), CELLENC_STATE_DESTROYED) &&
+		DatumGetInt64(field(&after, "version_id")) == DatumGetInt64(field(trigdata, "version_id")))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot change the row of a key version that has been destroyed")));
+}
+
 Datum
 cellenc_catalog_trigger(PG_FUNCTION_ARGS)
 {
@@ -259,7 +287,9 @@ cellenc_catalog_trigger(PG_FUNCTION_ARGS)
 				 errdetail("The tables of cellenc are changed by its functions only.")));
 
 	CacheInvalidateRelcache(trigdata->tg_relation);
-	if (TRIGGER_FIRED_BY_INSERT(event))
+	if (!TRIGGER_FIRED_BY_INSERT(event))
+		protect_tombstone(trigdata);
+	else
 	{
 		switch (compare_row(trigdata))
 		{

@@ -66,9 +66,17 @@ static void
 note_use(const char *what, const char *name, int32 typmod)
 {
 	CellencKeyRow row;
+	bool		waited = cellenc_keycatalog_hold(CELLENC_TYPMOD_HASH(typmod));
 
-	if (cellenc_keycatalog_key_by_hash(CELLENC_TYPMOD_HASH(typmod), &row) &&
-		!cellenc_event_any(CELLENC_EVENT_USE, row.name))
+	if (!cellenc_keycatalog_key_by_hash(CELLENC_TYPMOD_HASH(typmod), &row))
+	{
+		/* it was there when the type was parsed */
+		if (waited)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("the key of %s \"%s\" was dropped", what, name)));
+	}
+	else if (!cellenc_event_any(CELLENC_EVENT_USE, row.name))
 		cellenc_event_note(CELLENC_EVENT_USE, row.name, 0, psprintf("%s \"%s\"", what, name));
 }
 

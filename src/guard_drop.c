@@ -264,7 +264,7 @@ check_keys(void)
 				 errmsg("cannot drop extension %s because columns have been encrypted with its keys",
 						EXTENSION),
 				 errdetail("Without these keys, no backup of such a column can be read: %s.", names.data),
-				 errhint("Export the keys if they may be needed, and destroy them with cellenc_destroy_key_version first; or drop the database.")));
+				 errhint("Export the keys if they may be needed, and drop them with cellenc_drop_key first; or drop the database.")));
 	keys_checked = statement;
 }
 

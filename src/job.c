@@ -357,6 +357,40 @@ cellenc_job_unfinished(void)
 	return list;
 }
 
+static bool
+is_about(const CellencJob *job, const pg_uuid_t *key)
+{
+	for (int i = 0; i < job->nkeys; i++)
+	{
+		if (memcmp(&job->keys[i], key, sizeof(pg_uuid_t)) == 0)
+			return true;
+	}
+	return false;
+}
+
+TimestampTz
+cellenc_job_last_done(const pg_uuid_t *key, TimestampTz since)
+{
+	Relation	rel = table_open(cellenc_keycatalog_table(CELLENC_TABLE_JOB, false),
+								 AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	RowReader	row = {NULL, RelationGetDescr(rel)};
+	TimestampTz last = 0;
+
+	while (HeapTupleIsValid(row.tuple = systable_getnext(scan)))
+	{
+		CellencJob	job;
+
+		read_row(&row, &job);
+		if (job.state == CELLENC_JOB_DONE && job.started_at > since && job.finished_at > last &&
+			(job.kind == CELLENC_JOB_ROTATE || job.kind == CELLENC_JOB_REENCRYPT) && is_about(&job, key))
+			last = job.finished_at;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return last;
+}
+
 /*
  * Not a lock on the table: new jobs and autovacuum have business there.  The
  * lock of the table as an "object" is used by nobody else.

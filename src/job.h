@@ -114,6 +114,12 @@ extern bool cellenc_job_load(int64 number, CellencJob *job);
 extern List *cellenc_job_unfinished(void);
 
 /*
+ * When the last job that re-encrypted values under the key, and began after
+ * `since`, was done; 0: there is none.
+ */
+extern TimestampTz cellenc_job_last_done(const pg_uuid_t *key, TimestampTz since);
+
+/*
  * Become the one who changes jobs of this database, until the end of the
  * transaction; false where somebody else is and wait is not set.  Needed for
  * every change of an existing row.

@@ -22,6 +22,7 @@
 #include "catalog/pg_collation.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -135,6 +136,37 @@ cellenc_keycatalog_lock(void)
 	PreventCommandIfReadOnly("a change of keys");
 	PreventCommandDuringRecovery("a change of keys");
 	LockRelationOid(cellenc_keycatalog_table(CELLENC_TABLE_KEY, false), ShareRowExclusiveLock);
+}
+
+/* Nobody else locks objects of a class that is a key table. */
+static void
+set_key_tag(LOCKTAG *tag, int32 name_hash)
+{
+	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, cellenc_keycatalog_table(CELLENC_TABLE_KEY, false),
+					   (Oid) name_hash, 0);
+}
+
+bool
+cellenc_keycatalog_hold(int32 name_hash)
+{
+	LOCKTAG		tag;
+
+	set_key_tag(&tag, name_hash);
+	if (LockAcquire(&tag, AccessShareLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
+		return false;
+	(void) LockAcquire(&tag, AccessShareLock, false, false);
+	AcceptInvalidationMessages();
+	return true;
+}
+
+void
+cellenc_keycatalog_wait_for_holders(int32 name_hash)
+{
+	LOCKTAG		tag;
+
+	set_key_tag(&tag, name_hash);
+	(void) LockAcquire(&tag, AccessExclusiveLock, false, false);
+	AcceptInvalidationMessages();
 }
 
 /*
@@ -322,6 +354,8 @@ fill_version(CellencVersionRow *row, HeapTuple tuple, TupleDesc desc)
 {
 	int64		id = DatumGetInt64(column(tuple, desc, VERSION_ID));
 	char		state[NAMEDATALEN];
+	Datum		exported_at;
+	bool		isnull;
 
 	if (id <= 0 || id > PG_UINT32_MAX)
 		ereport(ERROR,
@@ -336,6 +370,8 @@ fill_version(CellencVersionRow *row, HeapTuple tuple, TupleDesc desc)
 	copy_bytes(row->check_value, CELLENC_CHECK_LEN, tuple, desc, VERSION_CHECK);
 	row->created_at = DatumGetTimestampTz(column(tuple, desc, VERSION_CREATED_AT));
 	row->state_since = DatumGetTimestampTz(column(tuple, desc, VERSION_STATE_SINCE));
+	exported_at = heap_getattr(tuple, VERSION_EXPORTED_AT, desc, &isnull);
+	row->exported_at = isnull ? 0 : DatumGetTimestampTz(exported_at);
 }
 
 static bool
@@ -379,6 +415,49 @@ cellenc_keycatalog_versions(const pg_uuid_t *key)
 	cellenc_keycatalog_key_uuid(&skey, VERSION_KEY, key);
 	cellenc_keycatalog_scan(CELLENC_TABLE_KEY_VERSION, INDEX_VERSION_KEY, &skey, 1, collect_version, &list);
 	return list;
+}
+
+bool
+cellenc_keycatalog_is_dropped(const pg_uuid_t *key)
+{
+	CellencKeyRow row;
+	List	   *versions = cellenc_keycatalog_versions(key);
+	ListCell   *lc;
+
+	if (versions == NIL || cellenc_keycatalog_key_by_id(key, &row))
+		return false;
+
+	/* rows of versions that are restored before their key's are others */
+	foreach(lc, versions)
+	{
+		if (((CellencVersionRow *) lfirst(lc))->state != CELLENC_DESTROYED)
+			return false;
+	}
+	return true;
+}
+
+XLogRecPtr
+cellenc_keycatalog_version_lsn(uint32 version_id)
+{
+	Relation	rel = table_open(cellenc_keycatalog_table(CELLENC_TABLE_KEY_VERSION, false),
+								 AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc sysscan;
+	HeapTuple	tuple;
+	Buffer		buffer;
+	XLogRecPtr	lsn;
+
+	ScanKeyInit(&key, VERSION_ID, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum((int64) version_id));
+	sysscan = systable_beginscan(rel, cellenc_keycatalog_index(INDEX_VERSION_ID), true, NULL, 1, &key);
+	tuple = systable_getnext(sysscan);
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "could not find version id %u of a key", version_id);
+	buffer = ReadBuffer(rel, ItemPointerGetBlockNumber(&tuple->t_self));
+	lsn = BufferGetLSNAtomic(buffer);
+	ReleaseBuffer(buffer);
+	systable_endscan(sysscan);
+	table_close(rel, AccessShareLock);
+	return lsn;
 }
 
 static void

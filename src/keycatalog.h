@@ -16,6 +16,7 @@
 #ifndef CELLENC_KEYCATALOG_H
 #define CELLENC_KEYCATALOG_H
 
+#include "access/xlogdefs.h"
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
@@ -75,6 +76,7 @@ typedef struct CellencVersionRow
 	uint8		check_value[CELLENC_CHECK_LEN];
 	TimestampTz created_at;		/* 0 in a row to insert: now */
 	TimestampTz state_since;	/* the same */
+	TimestampTz exported_at;	/* 0: never */
 } CellencVersionRow;
 
 typedef struct CellencWrapRow
@@ -123,11 +125,29 @@ extern void cellenc_keycatalog_reset(void);
  */
 extern void cellenc_keycatalog_lock(void);
 
+/*
+ * Keep the key with this hash of its name from being dropped until the end of
+ * the transaction.  True where that took a wait, and the key may be gone.
+ */
+extern bool cellenc_keycatalog_hold(int32 name_hash);
+
+/* The counterpart: wait for everyone who holds the key. */
+extern void cellenc_keycatalog_wait_for_holders(int32 name_hash);
+
 /* Look-ups: false where there is no such row. */
 extern bool cellenc_keycatalog_key_by_name(const char *name, CellencKeyRow *row);
 extern bool cellenc_keycatalog_key_by_hash(int32 name_hash, CellencKeyRow *row);
 extern bool cellenc_keycatalog_key_by_id(const pg_uuid_t *id, CellencKeyRow *row);
 extern bool cellenc_keycatalog_version(uint32 version_id, CellencVersionRow *row);
+
+/* Was this key, of which no row is left, dropped?  Its versions are tombstones. */
+extern bool cellenc_keycatalog_is_dropped(const pg_uuid_t *key);
+
+/*
+ * A position in WAL that no record of the last change of a version's row is
+ * after; somewhat later where other rows beside it changed.
+ */
+extern XLogRecPtr cellenc_keycatalog_version_lsn(uint32 version_id);
 extern bool cellenc_keycatalog_master_key(const pg_uuid_t *id, CellencMasterKey *row);
 extern bool cellenc_keycatalog_search_key(const pg_uuid_t *id, CellencSearchKeyRow *row);
 extern bool cellenc_keycatalog_current_search_key(CellencSearchKeyRow *row);
@@ -161,6 +181,12 @@ extern int	cellenc_keycatalog_delete_wraps(const pg_uuid_t *owner, int32 version
 
 /* Delete the master keys that wrap nothing any more. */
 extern void cellenc_keycatalog_sweep_master_keys(void);
+
+/*
+ * Delete a key with its grants and wraps.  The rows of its versions, which must
+ * be destroyed, stay.
+ */
+extern void cellenc_keycatalog_delete_key(const pg_uuid_t *key);
 
 extern const char *cellenc_keycatalog_state_name(CellencVersionState state);
 extern const char *cellenc_keycatalog_privilege_name(int privilege);

@@ -112,6 +112,7 @@ cellenc_keycatalog_insert_version(const CellencVersionRow *row)
 		: values[VERSION_CREATED_AT - 1];
 	values[VERSION_EXPORTED_AT - 1] = (Datum) 0;
 	nulls[VERSION_EXPORTED_AT - 1] = true;
+	values[VERSION_STATE_BY - 1] = values[VERSION_CREATED_BY - 1];
 	insert_row(CELLENC_TABLE_KEY_VERSION, values, nulls);
 }
 
@@ -187,6 +188,8 @@ cellenc_keycatalog_set_state(uint32 version_id, CellencVersionState state)
 	replace[VERSION_STATE - 1] = true;
 	values[VERSION_STATE_SINCE - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
 	replace[VERSION_STATE_SINCE - 1] = true;
+	values[VERSION_STATE_BY - 1] = current_role_name();
+	replace[VERSION_STATE_BY - 1] = true;
 	update_version(version_id, values, replace);
 }
 
@@ -247,6 +250,19 @@ cellenc_keycatalog_delete_wraps(const pg_uuid_t *owner, int32 version, const pg_
 	if (master_key)
 		cellenc_keycatalog_key_uuid(&keys[2], WRAP_MASTER_KEY, master_key);
 	return delete_rows(CELLENC_TABLE_KEY_WRAP, INDEX_WRAP, keys, master_key ? 3 : 2);
+}
+
+void
+cellenc_keycatalog_delete_key(const pg_uuid_t *key)
+{
+	ScanKeyData skey;
+
+	cellenc_keycatalog_key_uuid(&skey, WRAP_OWNER, key);
+	(void) delete_rows(CELLENC_TABLE_KEY_WRAP, INDEX_WRAP, &skey, 1);
+	cellenc_keycatalog_key_uuid(&skey, GRANT_KEY, key);
+	(void) delete_rows(CELLENC_TABLE_KEY_GRANT, INDEX_GRANT, &skey, 1);
+	cellenc_keycatalog_key_uuid(&skey, KEY_ID, key);
+	(void) delete_rows(CELLENC_TABLE_KEY, INDEX_KEY_ID, &skey, 1);
 }
 
 static bool

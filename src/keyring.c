@@ -309,6 +309,22 @@ cellenc_keyring_require_key(const char *name)
 	return key;
 }
 
+void
+cellenc_keyring_require_version(const CellencKeyRow *key, int32 number, CellencVersionRow *row)
+{
+	ListCell   *lc;
+
+	foreach(lc, cellenc_keycatalog_versions(&key->id))
+	{
+		*row = *(CellencVersionRow *) lfirst(lc);
+		if (row->version == number)
+			return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("version %d of key \"%s\" does not exist", number, key->name)));
+}
+
 CellencKey *
 cellenc_keyring_literal_key(void)
 {
@@ -320,6 +336,23 @@ cellenc_keyring_literal_key(void)
 				 errmsg("the key for constants does not exist"),
 				 errhint("CREATE EXTENSION cellenc makes it.")));
 	return key;
+}
+
+/* A version's key is gone. */
+pg_noreturn static void
+report_without_key(const CellencVersionRow *row)
+{
+	if (row->state == CELLENC_DESTROYED)
+	{
+		cellenc_refusal_count(row->version_id);
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the key of an encrypted value has been dropped"),
+				 errdetail("It was dropped on %s.", timestamptz_to_str(row->state_since))));
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("the key of key version id %u does not exist", row->version_id)));
 }
 
 static pg_noinline CellencKeyVersion *
@@ -336,9 +369,7 @@ look_up_version(uint32 version_id)
 		if (!cellenc_keycatalog_version(version_id, &row))
 			return NULL;
 		if (!cellenc_keycatalog_key_by_id(&row.key, &key_row))
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("the key of key version id %u does not exist", version_id)));
+			report_without_key(&row);
 		key = remember_key(&key_row);
 		version = hash_search(versions, &version_id, HASH_ENTER, NULL);
 		version->row = row;

@@ -55,6 +55,10 @@ extern CellencKey *cellenc_keyring_key_by_name(const char *name);
 /* As above, but 42704 where there is none. */
 extern CellencKey *cellenc_keyring_require_key(const char *name);
 
+/* The row of a version of a key by its number; 42704 where there is none. */
+extern void cellenc_keyring_require_version(const CellencKeyRow *key, int32 number,
+											CellencVersionRow *row);
+
 /* The key that seals constants. */
 extern CellencKey *cellenc_keyring_literal_key(void);
 

@@ -20,13 +20,20 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "blockers.h"
 #include "compat.h"
 #include "event.h"
+#include "job.h"
 #include "keyring.h"
 #include "report.h"
+#include "retire.h"
 
 PG_FUNCTION_INFO_V1(cellenc_disable_key_version);
 PG_FUNCTION_INFO_V1(cellenc_enable_key_version);
+PG_FUNCTION_INFO_V1(cellenc_destroy_key_version);
+
+/* Blockers that an error lists; more are counted. */
+#define MAX_BLOCKERS_SHOWN 20
 
 /* The key that the first argument names, locked, for one who may manage it. */
 static void
@@ -45,24 +52,7 @@ require_managed_key(FunctionCallInfo fcinfo, CellencKeyRow *row)
 	*row = key->row;
 }
 
-static CellencVersionRow *
-require_version(const CellencKeyRow *key, List *versions, int32 number)
-{
-	ListCell   *lc;
-
-	foreach(lc, versions)
-	{
-		CellencVersionRow *version = lfirst(lc);
-
-		if (version->version == number)
-			return version;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("version %d of key \"%s\" does not exist", number, key->name)));
-}
-
-static void
+pg_noreturn static void
 report_destroyed(const CellencKeyRow *key, const CellencVersionRow *version)
 {
 	ereport(ERROR,
@@ -71,25 +61,23 @@ report_destroyed(const CellencKeyRow *key, const CellencVersionRow *version)
 			 errdetail("It was destroyed on %s.", timestamptz_to_str(version->state_since))));
 }
 
-/*
- * The versions that a call is about, of those the key has: one, or all that
- * are not destroyed.
- */
+/* The versions that a call is about: one, or all that are not destroyed. */
 static List *
-versions_to_change(FunctionCallInfo fcinfo, const CellencKeyRow *key, List *versions)
+versions_to_change(FunctionCallInfo fcinfo, const CellencKeyRow *key)
 {
 	List	   *chosen = NIL;
 	ListCell   *lc;
 
 	if (!PG_ARGISNULL(1))
 	{
-		CellencVersionRow *version = require_version(key, versions, PG_GETARG_INT32(1));
+		CellencVersionRow *version = palloc(sizeof(CellencVersionRow));
 
+		cellenc_keyring_require_version(key, PG_GETARG_INT32(1), version);
 		if (version->state == CELLENC_DESTROYED)
 			report_destroyed(key, version);
 		return list_make1(version);
 	}
-	foreach(lc, versions)
+	foreach(lc, cellenc_keycatalog_versions(&key->id))
 	{
 		if (((CellencVersionRow *) lfirst(lc))->state != CELLENC_DESTROYED)
 			chosen = lappend(chosen, lfirst(lc));
@@ -108,7 +96,7 @@ cellenc_disable_key_version(PG_FUNCTION_ARGS)
 	ListCell   *lc;
 
 	require_managed_key(fcinfo, &key);
-	foreach(lc, versions_to_change(fcinfo, &key, cellenc_keycatalog_versions(&key.id)))
+	foreach(lc, versions_to_change(fcinfo, &key))
 	{
 		CellencVersionRow *version = lfirst(lc);
 
@@ -161,7 +149,7 @@ cellenc_enable_key_version(PG_FUNCTION_ARGS)
 	ListCell   *lc;
 
 	require_managed_key(fcinfo, &key);
-	foreach(lc, versions_to_change(fcinfo, &key, cellenc_keycatalog_versions(&key.id)))
+	foreach(lc, versions_to_change(fcinfo, &key))
 	{
 		CellencVersionRow *version = lfirst(lc);
 
@@ -171,5 +159,130 @@ cellenc_enable_key_version(PG_FUNCTION_ARGS)
 		cellenc_event_record("enable", key.name, version->version, NULL);
 	}
 	settle_current(&key);
+	PG_RETURN_VOID();
+}
+
+/*
+ * Destroying
+ */
+
+/*
+ * When re-encryption of the values under a version was over: when the last job
+ * that went over them was done, or else, because nothing was left, when the
+ * version was disabled.
+ */
+static TimestampTz
+end_of_reencryption(const CellencVersionRow *version)
+{
+	ListCell   *lc;
+	TimestampTz done = 0;
+
+	foreach(lc, cellenc_keycatalog_versions(&version->key))
+	{
+		const CellencVersionRow *next = lfirst(lc);
+
+		if (next->version <= version->version)
+			continue;
+		done = cellenc_job_last_done(&version->key, next->created_at);
+		break;
+	}
+	return done != 0 ? done : version->state_since;
+}
+
+static void
+check_oldest_backup(const CellencKeyRow *key, const CellencVersionRow *version, TimestampTz oldest)
+{
+	TimestampTz end = end_of_reencryption(version);
+
+	if (oldest <= end)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot destroy version %d of key \"%s\" because a backup may need it",
+						version->version, key->name),
+				 errdetail("Values were under it until %s, and the oldest backup is from %s.",
+						   timestamptz_to_str(end), pstrdup(timestamptz_to_str(oldest))),
+				 errhint("Wait until older backups are given up; \"infinity\" says that no backup is kept.")));
+	if (oldest <= version->exported_at)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot destroy version %d of key \"%s\" because a key bundle holds it",
+						version->version, key->name),
+				 errdetail("It was exported on %s, and the oldest backup is from %s.",
+						   timestamptz_to_str(version->exported_at), pstrdup(timestamptz_to_str(oldest))),
+				 errhint("Give up that bundle, too; \"infinity\" says that no backup is kept.")));
+}
+
+pg_noreturn static void
+report_blockers(const CellencKeyRow *key, const CellencVersionRow *version, List *blockers)
+{
+	StringInfoData list;
+	ListCell   *lc;
+	int			count = 0;
+
+	initStringInfo(&list);
+	foreach(lc, blockers)
+	{
+		const CellencBlocker *blocker = lfirst(lc);
+
+		if (count++ < MAX_BLOCKERS_SHOWN)
+			appendStringInfo(&list, "%s%s: %s", list.len > 0 ? "\n" : "", blocker->blocker, blocker->detail);
+	}
+	if (count > MAX_BLOCKERS_SHOWN)
+		appendStringInfo(&list, "\nand %d more", count - MAX_BLOCKERS_SHOWN);
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("version %d of key \"%s\" may still be needed", version->version, key->name),
+			 errdetail_internal("%s", list.data),
+			 errhint("SELECT * FROM cellenc_destroy_blockers('%s', %d) tells what to do about each.",
+					 key->name, version->version)));
+}
+
+void
+cellenc_retire_destroy(const CellencKeyRow *key, const CellencVersionRow *version, const char *detail)
+{
+	(void) cellenc_keycatalog_delete_wraps(&key->id, version->version, NULL);
+	cellenc_keycatalog_set_state(version->version_id, CELLENC_DESTROYED);
+	cellenc_event_record("destroy", key->name, version->version, detail);
+}
+
+/*
+ * Destroy a version: its wraps are deleted, its row stays as a tombstone.
+ * Rights: whoever may execute this.  The search for blockers runs under the
+ * lock that changes of keys need, so the version can neither be enabled nor
+ * the key be rotated before the end of the transaction.
+ */
+Datum
+cellenc_destroy_key_version(PG_FUNCTION_ARGS)
+{
+	CellencKeyRow key;
+	CellencVersionRow version;
+	TimestampTz oldest_backup;
+	List	   *blockers;
+
+	CELLENC_CHECK_PRELOAD();
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("key name, version and oldest_backup must not be null"),
+				 errhint("The oldest backup is \"infinity\" where none is kept.")));
+	oldest_backup = PG_GETARG_TIMESTAMPTZ(2);
+
+	cellenc_keycatalog_lock();
+	key = cellenc_keyring_require_key(text_to_cstring(PG_GETARG_TEXT_PP(0)))->row;
+	cellenc_keyring_require_version(&key, PG_GETARG_INT32(1), &version);
+	if (version.state == CELLENC_DESTROYED)
+		report_destroyed(&key, &version);
+
+	blockers = cellenc_blockers(&key, &version);
+	if (blockers != NIL)
+		report_blockers(&key, &version, blockers);
+	check_oldest_backup(&key, &version, oldest_backup);
+
+	cellenc_retire_destroy(&key, &version, psprintf("oldest backup: %s", TIMESTAMP_IS_NOEND(oldest_backup) ? "none" :
+													timestamptz_to_str(oldest_backup)));
+	ereport(NOTICE,
+			(errmsg("version %d of key \"%s\" is destroyed", version.version, key.name),
+			 errdetail("Backups that hold its wrapped key still open old values, for whoever has the master key."),
+			 errhint("What makes them unreadable is to destroy a master key that wraps nothing but this key.")));
 	PG_RETURN_VOID();
 }
