@@ -354,14 +354,19 @@ CREATE TABLE cellenc.job (
 	relation_file oid,
 	next_block bigint NOT NULL,
 	end_block bigint NOT NULL,
+	index oid,
+	vacuumed_block bigint NOT NULL,
+	updated bigint NOT NULL,
 	found bigint NOT NULL,
 	bad_values bigint NOT NULL,
 	relations_done integer NOT NULL,
 	relations_total integer NOT NULL,
 	blocks_done bigint NOT NULL,
 	blocks_total bigint NOT NULL,
-	pass_ms bigint NOT NULL,
+	index_blocks_done bigint NOT NULL,
+	index_blocks_total bigint NOT NULL,
 	values_done bigint NOT NULL,
+	bad_indexes integer NOT NULL,
 	worked_ms bigint NOT NULL,
 	started_at timestamptz,
 	finished_at timestamptz,
@@ -375,10 +380,30 @@ CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON cellenc.job
 FOR EACH STATEMENT EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
 ALTER TABLE cellenc.job ENABLE ALWAYS TRIGGER guard_row, ENABLE ALWAYS TRIGGER guard_truncate;
 
+-- when a cellenc.job_window opens that is closed at that time, for tests
+CREATE FUNCTION cellenc.window_opens(job_window text, at timestamptz) RETURNS timestamptz
+AS 'MODULE_PATHNAME', 'cellenc_window_opens' LANGUAGE c STABLE STRICT PARALLEL SAFE;
+REVOKE EXECUTE ON FUNCTION cellenc.window_opens(text, timestamptz) FROM PUBLIC;
+
 -- one step of a job in the caller's transaction, for tests
 CREATE FUNCTION cellenc.job_step(job bigint) RETURNS text
 AS 'MODULE_PATHNAME', 'cellenc_job_step_sql' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE EXECUTE ON FUNCTION cellenc.job_step(bigint) FROM PUBLIC;
+
+CREATE FUNCTION pg_catalog.cellenc_rotate_keys(keys text[] DEFAULT NULL) RETURNS bigint
+AS 'MODULE_PATHNAME', 'cellenc_rotate_keys' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+CREATE FUNCTION pg_catalog.cellenc_reencrypt(key text, rel regclass DEFAULT NULL) RETURNS bigint
+AS 'MODULE_PATHNAME', 'cellenc_reencrypt' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+
+CREATE FUNCTION pg_catalog.cellenc_set_rotation_policy(key text, every interval) RETURNS void
+AS 'MODULE_PATHNAME', 'cellenc_set_rotation_policy' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+
+CREATE FUNCTION pg_catalog.cellenc_pause(job bigint) RETURNS void
+AS 'MODULE_PATHNAME', 'cellenc_pause' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+CREATE FUNCTION pg_catalog.cellenc_resume(job bigint) RETURNS void
+AS 'MODULE_PATHNAME', 'cellenc_resume' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+CREATE FUNCTION pg_catalog.cellenc_cancel(job bigint) RETURNS void
+AS 'MODULE_PATHNAME', 'cellenc_cancel' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
 
 CREATE PROCEDURE pg_catalog.cellenc_wait(job bigint DEFAULT NULL, timeout interval DEFAULT NULL)
 AS 'MODULE_PATHNAME', 'cellenc_wait' LANGUAGE c;
@@ -396,7 +421,8 @@ REVOKE EXECUTE ON FUNCTION cellenc.index_versions(regclass) FROM PUBLIC;
 
 CREATE VIEW cellenc.columns AS SELECT * FROM cellenc.columns_list();
 
--- A first pass does nearly all of the work; those after it mostly read.
+-- Parts of the work in blocks of the first pass, by the time they take: later
+-- passes mostly read, and indexes are rebuilt without being read.
 CREATE VIEW cellenc.jobs AS
 SELECT j.job, j.kind,
 	(SELECT k.name FROM cellenc.key k WHERE cardinality(j.keys) = 1 AND k.id = j.keys[1]) AS key,
@@ -406,20 +432,19 @@ SELECT j.job, j.kind,
 	j.relation::regclass AS relation, j.relations_done, j.relations_total,
 	least(j.blocks_done, j.blocks_total) AS blocks_done, j.blocks_total,
 	j.values_done, j.bad_values,
-	round(CASE
-		WHEN j.state = 'done' THEN 100
-		WHEN j.pass = 1 THEN 95 * p.part
-		ELSE 95 + 4.9 * p.part
-	END, 1) AS percent,
+	CASE WHEN j.state = 'done' THEN 100.0 ELSE least(round(100 * p.part, 1), 99.9) END AS percent,
 	round(1000.0 * j.values_done / nullif(j.worked_ms, 0)) AS values_per_second,
-	CASE WHEN j.finished_at IS NULL AND j.phase = 'pass' AND p.part > 0
-		THEN make_interval(secs => round(j.pass_ms / 1000.0 * (1 - p.part) / p.part, 1)::double precision)
+	CASE WHEN j.finished_at IS NULL AND p.part > 0
+		THEN make_interval(secs => round(j.worked_ms / 1000.0 * (1 - p.part) / p.part, 1)::double precision)
 	END AS eta,
 	j.started_at, j.finished_at, j.error
 FROM cellenc.job j
 CROSS JOIN LATERAL (SELECT CASE
-	WHEN j.phase = 'barrier' OR j.blocks_total = 0 THEN 0
-	ELSE least(j.blocks_done, j.blocks_total)::numeric / j.blocks_total END AS part) p;
+	WHEN j.phase = 'barrier' THEN CASE WHEN j.pass = 1 THEN 0 ELSE j.blocks_total END
+	WHEN j.phase = 'indexes' THEN 1.05 * j.blocks_total + 0.5 * j.index_blocks_done
+	WHEN j.pass = 1 THEN least(j.blocks_done, j.blocks_total)
+	ELSE j.blocks_total + 0.05 * least(j.blocks_done, j.blocks_total)
+	END / greatest(1.05 * j.blocks_total + 0.5 * j.index_blocks_total, 1) AS part) p;
 
 GRANT EXECUTE ON FUNCTION cellenc.columns_list() TO pg_monitor;
 GRANT SELECT ON cellenc.columns, cellenc.jobs TO pg_monitor;

@@ -146,7 +146,7 @@ cellenc_rotate_key(PG_FUNCTION_ARGS)
 	key = cellenc_keyring_require_key(name);
 	cellenc_keyring_check(key, CELLENC_PRIV_MANAGE);
 	row = key->row;
-	version = cellenc_keymaker_rotate(&row);
+	version = cellenc_keymaker_rotate(&row, NULL);
 
 	if (reencrypt)
 	{

@@ -28,6 +28,7 @@
 #include "tcop/dest.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
@@ -70,11 +71,14 @@ cellenc_command_run(const CellencCommand *command)
 	MemoryContext oldcxt = CurrentMemoryContext;
 	MemoryContext save_portal_context = PortalContext;
 	ErrorData  *volatile failure = NULL;
+	char	   *lock_timeout = pstrdup(GetConfigOption("lock_timeout", false, false));
 
 	PortalContext = AllocSetContextCreate(TopMemoryContext, "cellenc command",
 										  ALLOCSET_DEFAULT_SIZES);
 	look_like_autovacuum(command->yields);
 	cellenc_codec_compare_in_command(command->compares);
+	if (command->waits)
+		SetConfigOption("lock_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
 	PG_TRY();
 	{
 		PlannedStmt *statement;
@@ -104,9 +108,8 @@ cellenc_command_run(const CellencCommand *command)
 	PG_END_TRY();
 	cellenc_codec_compare_in_command(false);
 	look_like_autovacuum(false);
-
-	/* who wanted the command cancelled does not mean what comes next */
-	QueryCancelPending = false;
+	SetConfigOption("lock_timeout", lock_timeout, PGC_SUSET, PGC_S_OVERRIDE);
+	pfree(lock_timeout);
 
 	MemoryContextSwitchTo(oldcxt);
 	MemoryContextDelete(PortalContext);

@@ -128,6 +128,13 @@ typedef RangeTblEntry RTEPermissionInfo;
 #define cellenc_compat_stats_target(stats) ((stats)->attr->attstattarget)
 #endif
 
+/* 16 has its own memory for what check hooks of settings keep. */
+#if PG_VERSION_NUM < 160000
+#define cellenc_guc_malloc(size) malloc(size)
+#else
+#define cellenc_guc_malloc(size) guc_malloc(LOG, size)
+#endif
+
 /* 16 moved the macros of varlena out of postgres.h. */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"

@@ -4,15 +4,19 @@
  *	  All settings of cellenc.
  *
  * No setting ever holds a secret: a master key is named by where it comes
- * from.  Touches nothing else of ours.
+ * from.  Touches the check hooks of throttle and window.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "utils/guc.h"
 
 #include "guc.h"
+#include "throttle.h"
+#include "window.h"
 
 char	   *cellenc_guc_master_key_file = NULL;
 char	   *cellenc_guc_master_key_command = NULL;
@@ -20,6 +24,10 @@ int			cellenc_guc_master_key_timeout = 10;
 char	   *cellenc_guc_default_master_key = NULL;
 bool		cellenc_guc_master_key_prefetch = true;
 int			cellenc_guc_job_workers = 2;
+int			cellenc_guc_job_max_wal_rate = 16384;
+int			cellenc_guc_job_max_standby_lag = 256;
+char	   *cellenc_guc_job_lag_standbys = NULL;
+char	   *cellenc_guc_job_window = NULL;
 int			cellenc_guc_unknown_key = CELLENC_UNKNOWN_KEY_ERROR;
 bool		cellenc_guc_allow_decrypt_column = false;
 int			cellenc_guc_output = CELLENC_TEXT_PLAIN;
@@ -110,25 +118,52 @@ define_master_key_settings(void)
 							 NULL, NULL, NULL);
 }
 
-void
-cellenc_guc_init(void)
+static void
+define_job_settings(void)
 {
-	define_master_key_settings();
-
 	DefineCustomIntVariable("cellenc.job_workers",
 							"Number of background workers that run jobs.",
-							NULL,
+							"One works on a database at a time.",
 							&cellenc_guc_job_workers,
 							2, 0, 1024,
 							PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
-	DefineCustomBoolVariable("cellenc.fips",
-							 "Uses only algorithms that a provider of OpenSSL calls approved (FIPS 140-3).",
-							 NULL,
-							 &cellenc_guc_fips,
-							 false,
-							 PGC_POSTMASTER, 0,
-							 NULL, NULL, NULL);
+	DefineCustomIntVariable("cellenc.job_max_wal_rate",
+							"Largest amount of WAL that a job writes in a second.",
+							"0 is no limit.",
+							&cellenc_guc_job_max_wal_rate,
+							16384, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("cellenc.job_max_standby_lag",
+							"Amount of WAL that a standby may have left to replay while jobs run.",
+							"0 does not look at standbys.",
+							&cellenc_guc_job_max_standby_lag,
+							256, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MB,
+							NULL, NULL, NULL);
+	DefineCustomStringVariable("cellenc.job_lag_standbys",
+							   "Application names of the standbys whose lag counts.",
+							   "An empty list is all that are streaming.",
+							   &cellenc_guc_job_lag_standbys,
+							   "",
+							   PGC_SIGHUP, GUC_LIST_INPUT,
+							   cellenc_throttle_check_standbys, NULL, NULL);
+	DefineCustomStringVariable("cellenc.job_window",
+							   "Time of day at which jobs run, such as \"22:00-05:00 Europe/Berlin\".",
+							   "Empty is always.",
+							   &cellenc_guc_job_window,
+							   "",
+							   PGC_SIGHUP, 0,
+							   cellenc_window_check, cellenc_window_assign, NULL);
+}
+
+void
+cellenc_guc_init(void)
+{
+	define_master_key_settings();
+	define_job_settings();
+
 	DefineCustomEnumVariable("cellenc.unknown_key",
 							 "What a type modifier that names an unknown key does.",
 							 NULL,

@@ -27,6 +27,10 @@ extern int	cellenc_guc_master_key_timeout; /* seconds */
 extern char *cellenc_guc_default_master_key;
 extern bool cellenc_guc_master_key_prefetch;
 extern int	cellenc_guc_job_workers;
+extern int	cellenc_guc_job_max_wal_rate;	/* kB/s; 0: no limit */
+extern int	cellenc_guc_job_max_standby_lag;	/* MB; 0: don't look */
+extern char *cellenc_guc_job_lag_standbys;
+extern char *cellenc_guc_job_window;
 extern int	cellenc_guc_unknown_key;
 extern bool cellenc_guc_allow_decrypt_column;
 extern int	cellenc_guc_output;

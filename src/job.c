@@ -43,9 +43,10 @@ enum
 {
 	JOB_JOB = 1, JOB_KIND, JOB_KEYS, JOB_VERSION, JOB_TARGET, JOB_STATE, JOB_PHASE, JOB_PASS,
 	JOB_WAITING_FOR, JOB_WAITING_SINCE, JOB_RELATION, JOB_RELATION_FILE, JOB_NEXT_BLOCK,
-	JOB_END_BLOCK, JOB_FOUND, JOB_BAD_VALUES, JOB_RELATIONS_DONE, JOB_RELATIONS_TOTAL,
-	JOB_BLOCKS_DONE, JOB_BLOCKS_TOTAL, JOB_PASS_MS, JOB_VALUES_DONE, JOB_WORKED_MS,
-	JOB_STARTED_AT, JOB_FINISHED_AT, JOB_ERROR, JOB_NATTS = JOB_ERROR
+	JOB_END_BLOCK, JOB_INDEX, JOB_VACUUMED_BLOCK, JOB_UPDATED, JOB_FOUND, JOB_BAD_VALUES,
+	JOB_RELATIONS_DONE, JOB_RELATIONS_TOTAL, JOB_BLOCKS_DONE, JOB_BLOCKS_TOTAL,
+	JOB_INDEX_BLOCKS_DONE, JOB_INDEX_BLOCKS_TOTAL, JOB_VALUES_DONE, JOB_BAD_INDEXES,
+	JOB_WORKED_MS, JOB_STARTED_AT, JOB_FINISHED_AT, JOB_ERROR, JOB_NATTS = JOB_ERROR
 };
 
 static const char *const kind_names[] = {
@@ -65,7 +66,8 @@ static const char *const state_names[] = {
 
 static const char *const phase_names[] = {
 	[CELLENC_PHASE_BARRIER] = "barrier",
-	[CELLENC_PHASE_PASS] = "pass"
+	[CELLENC_PHASE_PASS] = "pass",
+	[CELLENC_PHASE_INDEXES] = "indexes"
 };
 
 #define BIT(state) (1 << (state))
@@ -73,7 +75,7 @@ static const char *const phase_names[] = {
 /* The states that may follow, as job.h lists them. */
 static const int successors[] = {
 	[CELLENC_JOB_QUEUED] = BIT(CELLENC_JOB_WAITING) | BIT(CELLENC_JOB_PAUSED) |
-	BIT(CELLENC_JOB_CANCELLED),
+	BIT(CELLENC_JOB_FAILED) | BIT(CELLENC_JOB_CANCELLED),
 	[CELLENC_JOB_WAITING] = BIT(CELLENC_JOB_RUNNING) | BIT(CELLENC_JOB_PAUSED) |
 	BIT(CELLENC_JOB_FAILED) | BIT(CELLENC_JOB_CANCELLED),
 	[CELLENC_JOB_RUNNING] = BIT(CELLENC_JOB_WAITING) | BIT(CELLENC_JOB_PAUSED) |
@@ -153,14 +155,20 @@ form_row(const CellencJob *job, TupleDesc desc)
 	}
 	put(&row, JOB_NEXT_BLOCK, Int64GetDatum(job->next_block));
 	put(&row, JOB_END_BLOCK, Int64GetDatum(job->end_block));
+	if (OidIsValid(job->index))
+		put(&row, JOB_INDEX, ObjectIdGetDatum(job->index));
+	put(&row, JOB_VACUUMED_BLOCK, Int64GetDatum(job->vacuumed_block));
+	put(&row, JOB_UPDATED, Int64GetDatum(job->updated));
 	put(&row, JOB_FOUND, Int64GetDatum(job->found));
 	put(&row, JOB_BAD_VALUES, Int64GetDatum(job->bad_values));
 	put(&row, JOB_RELATIONS_DONE, Int32GetDatum(job->relations_done));
 	put(&row, JOB_RELATIONS_TOTAL, Int32GetDatum(job->relations_total));
 	put(&row, JOB_BLOCKS_DONE, Int64GetDatum(job->blocks_done));
 	put(&row, JOB_BLOCKS_TOTAL, Int64GetDatum(job->blocks_total));
-	put(&row, JOB_PASS_MS, Int64GetDatum(job->pass_ms));
+	put(&row, JOB_INDEX_BLOCKS_DONE, Int64GetDatum(job->index_blocks_done));
+	put(&row, JOB_INDEX_BLOCKS_TOTAL, Int64GetDatum(job->index_blocks_total));
 	put(&row, JOB_VALUES_DONE, Int64GetDatum(job->values_done));
+	put(&row, JOB_BAD_INDEXES, Int32GetDatum(job->bad_indexes));
 	put(&row, JOB_WORKED_MS, Int64GetDatum(job->worked_ms));
 	put_time(&row, JOB_STARTED_AT, job->started_at);
 	put_time(&row, JOB_FINISHED_AT, job->finished_at);
@@ -251,14 +259,19 @@ read_row(const RowReader *row, CellencJob *job)
 	job->relation_file = DatumGetObjectId(get(row, JOB_RELATION_FILE));
 	job->next_block = get_int64(row, JOB_NEXT_BLOCK);
 	job->end_block = get_int64(row, JOB_END_BLOCK);
+	job->index = DatumGetObjectId(get(row, JOB_INDEX));
+	job->vacuumed_block = get_int64(row, JOB_VACUUMED_BLOCK);
+	job->updated = get_int64(row, JOB_UPDATED);
 	job->found = get_int64(row, JOB_FOUND);
 	job->bad_values = get_int64(row, JOB_BAD_VALUES);
 	job->relations_done = DatumGetInt32(get(row, JOB_RELATIONS_DONE));
 	job->relations_total = DatumGetInt32(get(row, JOB_RELATIONS_TOTAL));
 	job->blocks_done = get_int64(row, JOB_BLOCKS_DONE);
 	job->blocks_total = get_int64(row, JOB_BLOCKS_TOTAL);
-	job->pass_ms = get_int64(row, JOB_PASS_MS);
+	job->index_blocks_done = get_int64(row, JOB_INDEX_BLOCKS_DONE);
+	job->index_blocks_total = get_int64(row, JOB_INDEX_BLOCKS_TOTAL);
 	job->values_done = get_int64(row, JOB_VALUES_DONE);
+	job->bad_indexes = DatumGetInt32(get(row, JOB_BAD_INDEXES));
 	job->worked_ms = get_int64(row, JOB_WORKED_MS);
 	job->started_at = get_int64(row, JOB_STARTED_AT);
 	job->finished_at = get_int64(row, JOB_FINISHED_AT);
@@ -333,7 +346,7 @@ compare_numbers(const ListCell *a, const ListCell *b)
 }
 
 List *
-cellenc_job_unfinished(void)
+cellenc_job_unfinished(bool paused)
 {
 	Relation	rel = table_open(cellenc_keycatalog_table(CELLENC_TABLE_JOB, false),
 								 AccessShareLock);
@@ -346,6 +359,9 @@ cellenc_job_unfinished(void)
 		int64	   *number;
 
 		if (get_int64(&row, JOB_FINISHED_AT) != 0)
+			continue;
+		if (!paused &&
+			get_name(&row, JOB_STATE, state_names, lengthof(state_names)) == CELLENC_JOB_PAUSED)
 			continue;
 		number = palloc(sizeof(int64));
 		*number = get_int64(&row, JOB_JOB);

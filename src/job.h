@@ -21,7 +21,7 @@ typedef enum CellencJobKind
 /* A job's states, each with those that may follow. */
 typedef enum CellencJobState
 {
-	CELLENC_JOB_QUEUED,			/* waiting, paused, cancelled */
+	CELLENC_JOB_QUEUED,			/* waiting, paused, failed, cancelled */
 	CELLENC_JOB_WAITING,		/* running, paused, failed, cancelled */
 	CELLENC_JOB_RUNNING,		/* waiting, paused, done, failed, cancelled */
 	CELLENC_JOB_PAUSED,			/* queued, cancelled */
@@ -34,7 +34,8 @@ typedef enum CellencJobState
 typedef enum CellencJobPhase
 {
 	CELLENC_PHASE_BARRIER,		/* pass */
-	CELLENC_PHASE_PASS			/* barrier */
+	CELLENC_PHASE_PASS,			/* barrier, indexes */
+	CELLENC_PHASE_INDEXES		/* - */
 } CellencJobPhase;
 
 /* A row of cellenc.job.  A time of 0 and a NULL pointer are null. */
@@ -57,6 +58,12 @@ typedef struct CellencJob
 	Oid			relation_file;	/* its relfilenode when it was begun */
 	int64		next_block;
 	int64		end_block;		/* rows beyond are left to the next pass */
+	Oid			index;			/* that was treated last; they go by
+								 * descending oid */
+
+	/* of the relation at hand, since its last VACUUM */
+	int64		vacuumed_block; /* next_block then */
+	int64		updated;		/* rows found */
 
 	/* counters of this pass */
 	int64		found;			/* rows with stale values */
@@ -65,11 +72,13 @@ typedef struct CellencJob
 	int32		relations_total;
 	int64		blocks_done;
 	int64		blocks_total;
-	int64		pass_ms;		/* time worked */
+	int64		index_blocks_done;
+	int64		index_blocks_total;
 
 	/* of the job */
 	int64		values_done;
-	int64		worked_ms;
+	int32		bad_indexes;	/* that could not be rebuilt */
+	int64		worked_ms;		/* with pauses that limits demand */
 	TimestampTz started_at;
 	TimestampTz finished_at;
 	char	   *error;
@@ -98,6 +107,8 @@ typedef struct CellencCommand
 	char	   *sql;			/* one statement, names in it qualified */
 	bool		compares;		/* cellenc's comparators may open values */
 	bool		yields;			/* cancelled when it is in somebody's way */
+	bool		waits;			/* for other transactions, without
+								 * lock_timeout */
 } CellencCommand;
 
 /*
@@ -110,8 +121,11 @@ extern int64 cellenc_job_queue(CellencJob *job);
 /* The committed row of a job, palloc'd parts included; false: there is none. */
 extern bool cellenc_job_load(int64 number, CellencJob *job);
 
-/* Numbers (palloc'd int64) of the jobs that have not ended, in order. */
-extern List *cellenc_job_unfinished(void);
+/*
+ * Numbers (palloc'd int64) of the jobs that have not ended, in order; those
+ * that are paused only where `paused` is set.
+ */
+extern List *cellenc_job_unfinished(bool paused);
 
 /*
  * When the last job that re-encrypted values under the key, and began after
@@ -152,9 +166,12 @@ extern CellencStep cellenc_job_step(int64 number, CellencCommand *command);
 
 /*
  * The command of the last step has ended: failure is its error, NULL where
- * there is none.  A transaction as for cellenc_job_step.
+ * there is none.  A transaction as for cellenc_job_step; may ask for another
+ * command, one that cleans up, even of a job that was paused or cancelled
+ * meanwhile.
  */
-extern void cellenc_job_command_done(int64 number, ErrorData *failure);
+extern CellencStep cellenc_job_command_done(int64 number, ErrorData *failure,
+											CellencCommand *command);
 
 /* Only from cellenc_job_init. */
 extern void cellenc_job_step_init(void);

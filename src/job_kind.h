@@ -26,14 +26,18 @@ typedef struct CellencJobMethods
 	/* A step of a job that waits or runs; see cellenc_job_step. */
 	CellencStep (*step) (CellencJob *job, CellencCommand *command);
 
-	/* The command that a step asked for has ended: failure is NULL if well. */
-	void		(*command_done) (CellencJob *job, ErrorData *failure);
+	/*
+	 * The command that a step asked for has ended: failure is NULL if well.
+	 * See cellenc_job_command_done; job may have been paused or cancelled.
+	 */
+	CellencStep (*command_done) (CellencJob *job, ErrorData *failure, CellencCommand *command);
 
 	/*
-	 * In the transaction that cancels the job, with its user's rights.  May
-	 * be NULL.
+	 * In the transaction that cancels the job, with its user's rights: true
+	 * if the job has to clean up, and will itself be cancelled by a later
+	 * step.  May be NULL.
 	 */
-	void		(*cancel) (CellencJob *job);
+	bool		(*cancel) (CellencJob *job);
 
 	/*
 	 * A (sub)transaction was rolled back: forget what it noted in memory. May
@@ -44,6 +48,9 @@ typedef struct CellencJobMethods
 
 /* rotate, reencrypt: job_pass.c */
 extern const CellencJobMethods cellenc_job_pass_methods;
+
+/* As the kind's cancel; false where it has none. */
+extern bool cellenc_job_kind_cancel(CellencJob *job);
 
 /*
  * Helpers for steps.  Those that return a CellencStep have saved the row.
@@ -77,8 +84,17 @@ extern CellencStep cellenc_job_step_end(CellencJob *job, bool failed, const char
  */
 extern bool cellenc_job_guarded(void (*work) (void *arg), void *arg, ErrorData **failure);
 
-/* Add to the times worked what has passed since `began` or the step before. */
+/* Add to the time worked what has passed since `began` or the step before. */
 extern void cellenc_job_add_time(CellencJob *job, TimestampTz began);
+
+/* The job waits for another attempt, because of failure; saved, and logged once. */
+extern void cellenc_job_note_retry(CellencJob *job, const ErrorData *failure);
+
+/* Will it help to try again later? */
+extern bool cellenc_job_is_temporary(int sqlerrcode);
+
+/* Does failure come from contention, and not from what was to be done? */
+extern bool cellenc_job_contended(const ErrorData *failure);
 
 /* For messages: key "pii", or 3 keys. */
 extern char *cellenc_job_key_description(const CellencJob *job);

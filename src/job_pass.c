@@ -9,10 +9,13 @@
  * seals under the old version any more; the later ones, that nobody holds a
  * stale value copied during the pass before.
  *
+ * While it goes on, and after the last pass, comes the upkeep of
+ * job_upkeep.c.
+ *
  * A pass's relations are kept in this process alone: another process that
  * goes on with the job reads them anew.
  *
- * Touches job, columns, rewriter.
+ * Touches job, columns, job_upkeep, rewriter.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,6 +24,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
@@ -30,6 +34,7 @@
 
 #include "columns.h"
 #include "job_kind.h"
+#include "job_upkeep.h"
 #include "rewriter.h"
 
 /* WARNINGs a pass writes for values that cannot be opened; more are counted. */
@@ -43,6 +48,7 @@ static struct
 	int64		job;			/* 0: none */
 	int32		pass;
 	List	   *relations;
+	int64	   *blocks;			/* of each, when it was read */
 }			pass_memo;
 
 static char *
@@ -55,12 +61,16 @@ describe(const CellencJob *job)
 					job->nkeys > 1 ? "s" : "");
 }
 
+/* No pass is needed any more, and no index. */
 static CellencStep
 finish(CellencJob *job)
 {
 	if (job->bad_values > 0)
 		job->error = psprintf(INT64_FORMAT " values could not be re-encrypted; see the server log",
 							  job->bad_values);
+	else if (job->bad_indexes > 0)
+		job->error = psprintf("%d indexes could not be rebuilt; see the server log",
+							  job->bad_indexes);
 	return cellenc_job_step_end(job, job->bad_values > 0,
 								psprintf(INT64_FORMAT " values re-encrypted, %d passes",
 										 job->values_done, job->pass));
@@ -70,21 +80,78 @@ finish(CellencJob *job)
  * Beginning of a pass
  */
 
-/* The relations of the pass; read again by a process that did not begin it. */
-static List *
-pass_relations(const CellencJob *job)
+/*
+ * Blocks of a relation; to those of its indexes that hold twins, *index_blocks
+ * adds.  An estimate: who locks the relation at the moment is not waited for.
+ */
+static int64
+relation_blocks(Oid relid, int64 *index_blocks)
 {
-	if (pass_memo.job != job->job || pass_memo.pass != job->pass)
-	{
-		List	   *relations = cellenc_columns_relations(job->keys, job->nkeys);
-		MemoryContext oldcxt = MemoryContextSwitchTo(TopMemoryContext);
+	int64		blocks = 0;
+	Relation	rel;
 
-		list_free(pass_memo.relations);
-		pass_memo.relations = list_copy(relations);
-		pass_memo.job = job->job;
-		pass_memo.pass = job->pass;
-		MemoryContextSwitchTo(oldcxt);
+	if (!ConditionalLockRelationOid(relid, AccessShareLock))
+		return 0;
+	rel = try_table_open(relid, NoLock);
+	if (rel)
+	{
+		blocks = RelationGetNumberOfBlocks(rel);
+		*index_blocks += cellenc_upkeep_index_blocks(rel);
+		table_close(rel, NoLock);
 	}
+	UnlockRelationOid(relid, AccessShareLock);
+	return blocks;
+}
+
+/*
+ * The relations of the pass; read again by a process that did not begin it.
+ * The job's totals go by what is found now.
+ */
+static List *
+pass_relations(CellencJob *job)
+{
+	List	   *relations;
+	ListCell   *cell;
+	MemoryContext oldcxt;
+	int64		index_blocks = 0;
+
+	if (pass_memo.job == job->job && pass_memo.pass == job->pass)
+		return pass_memo.relations;
+
+	relations = cellenc_columns_relations(job->keys, job->nkeys);
+	if (OidIsValid(job->target))
+	{
+		List	   *targets = find_all_inheritors(job->target, NoLock, NULL);
+
+		foreach(cell, relations)
+		{
+			if (!list_member_oid(targets, lfirst_oid(cell)))
+				relations = foreach_delete_current(relations, cell);
+		}
+	}
+	oldcxt = MemoryContextSwitchTo(TopMemoryContext);
+	list_free(pass_memo.relations);
+	if (pass_memo.blocks)
+		pfree(pass_memo.blocks);
+	pass_memo.relations = list_copy(relations);
+	pass_memo.blocks = palloc(Max(list_length(relations), 1) * sizeof(int64));
+	MemoryContextSwitchTo(oldcxt);
+
+	if (job->phase == CELLENC_PHASE_PASS)
+		job->blocks_total = job->blocks_done + job->end_block - job->next_block;
+	for (int i = 0; i < list_length(relations); i++)
+	{
+		Oid			relid = list_nth_oid(relations, i);
+
+		pass_memo.blocks[i] = relation_blocks(relid, &index_blocks);
+		if (job->phase == CELLENC_PHASE_PASS && relid > job->relation)
+			job->blocks_total += pass_memo.blocks[i];
+	}
+	if (job->phase == CELLENC_PHASE_PASS)
+		job->index_blocks_total = index_blocks;
+	job->relations_total = list_length(relations);
+	pass_memo.job = job->job;
+	pass_memo.pass = job->pass;
 	return pass_memo.relations;
 }
 
@@ -108,36 +175,19 @@ report_out_of_reach(const CellencJob *job)
 static void
 begin_pass(CellencJob *job)
 {
-	ListCell   *cell;
-
 	job->phase = CELLENC_PHASE_PASS;
 	job->relation = InvalidOid;
 	job->relation_file = InvalidOid;
 	job->next_block = job->end_block = 0;
+	job->vacuumed_block = job->updated = 0;
 	job->found = job->bad_values = 0;
 	job->relations_done = 0;
-	job->blocks_done = job->blocks_total = 0;
-	job->pass_ms = 0;
+	job->blocks_done = 0;
 
 	if (job->pass == 1)
 		report_out_of_reach(job);
 	pass_memo.job = 0;
-	job->relations_total = list_length(pass_relations(job));
-	foreach(cell, pass_relations(job))
-	{
-		Relation	rel;
-
-		/* an estimate: who locks the relation at the moment is not waited for */
-		if (!ConditionalLockRelationOid(lfirst_oid(cell), AccessShareLock))
-			continue;
-		rel = try_table_open(lfirst_oid(cell), NoLock);
-		if (rel)
-		{
-			job->blocks_total += RelationGetNumberOfBlocks(rel);
-			table_close(rel, NoLock);
-		}
-		UnlockRelationOid(lfirst_oid(cell), AccessShareLock);
-	}
+	(void) pass_relations(job);
 }
 
 static CellencStep
@@ -181,14 +231,20 @@ static CellencStep
 close_pass(CellencJob *job)
 {
 	cellenc_job_set_state(job, CELLENC_JOB_RUNNING);
-	if (job->found == 0)
-		return finish(job);
-
-	job->phase = CELLENC_PHASE_BARRIER;
-	job->pass++;
 	job->relation = InvalidOid;
 	job->next_block = job->end_block = 0;
-	cellenc_job_set_state(job, CELLENC_JOB_WAITING);
+	if (job->found == 0)
+	{
+		job->phase = CELLENC_PHASE_INDEXES;
+		job->index = InvalidOid;
+		job->index_blocks_done = 0;
+	}
+	else
+	{
+		job->phase = CELLENC_PHASE_BARRIER;
+		job->pass++;
+		cellenc_job_set_state(job, CELLENC_JOB_WAITING);
+	}
 	cellenc_job_save(job);
 	return CELLENC_STEP_CONTINUE;
 }
@@ -198,7 +254,7 @@ begin_relation(CellencJob *job, Relation rel)
 {
 	job->relation = RelationGetRelid(rel);
 	job->relation_file = rel->rd_rel->relfilenode;
-	job->next_block = 0;
+	job->next_block = job->vacuumed_block = job->updated = 0;
 	job->end_block = RelationGetNumberOfBlocks(rel);
 	if (job->end_block > 0)
 		ereport(job->pass == 1 ? LOG : DEBUG1,
@@ -245,6 +301,7 @@ next_relation(CellencJob *job)
 			begin_relation(job, rel);
 			relation_close(rel, NoLock);
 		}
+		job->blocks_total += job->end_block - pass_memo.blocks[foreach_current_index(cell)];
 		empty = job->end_block == 0;
 		if (!empty)
 			break;
@@ -296,6 +353,7 @@ treat_batch(CellencJob *job, Relation rel)
 		run_batch(&call);
 	}
 
+	job->updated += batch.found;
 	job->blocks_done += batch.next - batch.first;
 	job->next_block = batch.next;
 	job->found += batch.found;
@@ -309,12 +367,17 @@ treat_batch(CellencJob *job, Relation rel)
 }
 
 static CellencStep
-step_pass(CellencJob *job)
+step_pass(CellencJob *job, CellencCommand *command)
 {
 	bool		gone;
 	Relation	rel;
 	CellencStep result;
 
+	if (OidIsValid(job->relation) && cellenc_upkeep_vacuum(job, command))
+	{
+		(void) cellenc_job_step_go_on(job);
+		return CELLENC_STEP_COMMAND;
+	}
 	if (job->next_block >= job->end_block)
 		return next_relation(job);
 
@@ -323,6 +386,7 @@ step_pass(CellencJob *job)
 		return cellenc_job_step_wait_lock(job, job->relation);
 	if (gone)
 	{
+		job->blocks_total -= job->end_block - job->next_block;
 		end_relation(job);
 		return cellenc_job_step_go_on(job);
 	}
@@ -331,7 +395,9 @@ step_pass(CellencJob *job)
 	if (rel->rd_rel->relfilenode != job->relation_file)
 	{
 		job->blocks_done -= job->next_block;
+		job->blocks_total -= job->end_block;
 		begin_relation(job, rel);
+		job->blocks_total += job->end_block;
 	}
 	if (job->end_block == 0)
 	{
@@ -345,25 +411,38 @@ step_pass(CellencJob *job)
 }
 
 static CellencStep
-step(CellencJob *job, CellencCommand *command)
+step_indexes(CellencJob *job, CellencCommand *command)
 {
-	return job->phase == CELLENC_PHASE_BARRIER ? step_barrier(job) : step_pass(job);
+	CellencStep result = cellenc_upkeep_indexes(job, pass_relations(job), command);
+
+	return result == CELLENC_STEP_DONE ? finish(job) : result;
 }
 
-static void
-command_done(CellencJob *job, ErrorData *failure)
+static CellencStep
+step(CellencJob *job, CellencCommand *command)
 {
+	switch (job->phase)
+	{
+		case CELLENC_PHASE_BARRIER:
+			return step_barrier(job);
+		case CELLENC_PHASE_PASS:
+			return step_pass(job, command);
+		case CELLENC_PHASE_INDEXES:
+			return step_indexes(job, command);
+	}
+	return CELLENC_STEP_FAILED;
 }
 
 static void
 forget(void)
 {
 	pass_memo.job = 0;
+	cellenc_upkeep_forget();
 }
 
 const CellencJobMethods cellenc_job_pass_methods = {
 	.describe = describe,
 	.step = step,
-	.command_done = command_done,
+	.command_done = cellenc_upkeep_command_done,
 	.forget = forget
 };

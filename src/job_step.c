@@ -12,7 +12,7 @@
  * A barrier's list is kept in this process alone: another process that goes
  * on with the job makes it anew.  All else is in the job's row.
  *
- * Touches job, barrier, keycatalog.
+ * Touches job, barrier, keycatalog, throttle.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,9 +38,7 @@
 #include "job_kind.h"
 #include "keycatalog.h"
 #include "report.h"
-
-/* Two steps further apart than this were not one stretch of work. */
-#define MAX_STEP_GAP_MS 5000
+#include "throttle.h"
 
 static const CellencJobMethods *const methods[] = {
 	[CELLENC_JOB_ROTATE] = &cellenc_job_pass_methods,
@@ -110,9 +108,8 @@ cellenc_job_step_end(CellencJob *job, bool failed, const char *summary)
 	return failed ? CELLENC_STEP_FAILED : CELLENC_STEP_DONE;
 }
 
-/* Will it help to try again later? */
-static bool
-is_temporary(int sqlerrcode)
+bool
+cellenc_job_is_temporary(int sqlerrcode)
 {
 	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
 	{
@@ -126,27 +123,54 @@ is_temporary(int sqlerrcode)
 	}
 }
 
+bool
+cellenc_job_contended(const ErrorData *failure)
+{
+	return failure->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+		failure->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		ERRCODE_TO_CATEGORY(failure->sqlerrcode) == ERRCODE_TRANSACTION_ROLLBACK;
+}
+
+static void
+log_failure(const CellencJob *job, const char *what, const ErrorData *failure)
+{
+	ereport(LOG,
+			(errcode(failure->sqlerrcode),
+			 errmsg("job " INT64_FORMAT " %s: %s", job->job, what, failure->message),
+			 failure->detail ? errdetail_internal("%s", failure->detail) : 0));
+}
+
+void
+cellenc_job_note_retry(CellencJob *job, const ErrorData *failure)
+{
+	bool		again = job->error && strcmp(job->error, failure->message) == 0;
+
+	job->error = pstrdup(failure->message);
+	cellenc_job_wait_for(job, "another attempt after an error", 0);
+	cellenc_job_save(job);
+	last_step.job = 0;
+	if (!again)
+		log_failure(job, "will try again", failure);
+}
+
 /* Write an error of the work to the row.  Its detail goes to the log alone. */
 static CellencStep
-note_error(CellencJob *job, ErrorData *edata)
+note_error(CellencJob *job, const ErrorData *failure)
 {
-	bool		temporary = is_temporary(edata->sqlerrcode);
-	bool		again = temporary && job->error && strcmp(job->error, edata->message) == 0;
+	/* of a command that ended after the job was paused or cancelled */
+	if (job->state == CELLENC_JOB_PAUSED || cellenc_job_has_ended(job))
+		return CELLENC_STEP_WAIT;
 
-	job->error = pstrdup(edata->message);
-	if (temporary)
-		cellenc_job_wait_for(job, "another attempt after an error", 0);
-	else
-		cellenc_job_set_state(job, CELLENC_JOB_FAILED);
+	if (cellenc_job_is_temporary(failure->sqlerrcode))
+	{
+		cellenc_job_note_retry(job, failure);
+		return CELLENC_STEP_RETRY;
+	}
+	job->error = pstrdup(failure->message);
+	cellenc_job_set_state(job, CELLENC_JOB_FAILED);
 	cellenc_job_save(job);
-
-	if (!again)
-		ereport(LOG,
-				(errcode(edata->sqlerrcode),
-				 errmsg("job " INT64_FORMAT " %s: %s", job->job,
-						temporary ? "will try again" : "failed", edata->message),
-				 edata->detail ? errdetail_internal("%s", edata->detail) : 0));
-	return temporary ? CELLENC_STEP_RETRY : CELLENC_STEP_FAILED;
+	log_failure(job, "failed", failure);
+	return CELLENC_STEP_FAILED;
 }
 
 CellencStep
@@ -157,6 +181,7 @@ cellenc_job_step_wait(CellencJob *job, const char *what, TimestampTz since)
 	{
 		cellenc_job_wait_for(job, what, since);
 		cellenc_job_save(job);
+		last_step.job = 0;
 	}
 	return CELLENC_STEP_WAIT;
 }
@@ -253,12 +278,10 @@ cellenc_job_add_time(CellencJob *job, TimestampTz began)
 	int64		ms;
 
 	/* what lies between two steps of one stretch belongs to it */
-	if (last_step.job == job->job &&
-		TimestampDifferenceMilliseconds(last_step.ended, began) < MAX_STEP_GAP_MS)
+	if (last_step.job == job->job)
 		began = last_step.ended;
 	ms = Max(now - began, 0) / 1000;
 	job->worked_ms += ms;
-	job->pass_ms += ms;
 	last_step.job = job->job;
 	last_step.ended = began + ms * 1000;
 }
@@ -352,7 +375,8 @@ do_command_done(void *arg)
 {
 	Work	   *work = arg;
 
-	methods[work->job->kind]->command_done(work->job, work->failure);
+	work->result = methods[work->job->kind]->command_done(work->job, work->failure,
+														  work->command);
 }
 
 static void
@@ -382,6 +406,7 @@ cellenc_job_step(int64 number, CellencCommand *command)
 {
 	CellencJob	job;
 	Work		work = {.job = &job,.command = command};
+	char	   *what;
 
 	PreventCommandIfReadOnly("cellenc job");
 	if (IsolationUsesXactSnapshot())
@@ -404,23 +429,31 @@ cellenc_job_step(int64 number, CellencCommand *command)
 		case CELLENC_JOB_PAUSED:
 			return CELLENC_STEP_WAIT;
 		case CELLENC_JOB_QUEUED:
+			break;
 		case CELLENC_JOB_WAITING:
 		case CELLENC_JOB_RUNNING:
+			if (cellenc_throttle_hold(&what))
+				return cellenc_job_step_wait(&job, what, GetCurrentTimestamp());
 			break;
 	}
 	return run_work(do_step, &work);
 }
 
-void
-cellenc_job_command_done(int64 number, ErrorData *failure)
+CellencStep
+cellenc_job_command_done(int64 number, ErrorData *failure, CellencCommand *command)
 {
 	CellencJob	job;
-	Work		work = {.job = &job,.failure = failure};
+	Work		work = {.job = &job,.command = command,.failure = failure};
 
 	(void) cellenc_job_lock(true);
 	load_job(number, &job);
-	if (job.state == CELLENC_JOB_WAITING || job.state == CELLENC_JOB_RUNNING)
-		(void) run_work(do_command_done, &work);
+	return run_work(do_command_done, &work);
+}
+
+bool
+cellenc_job_kind_cancel(CellencJob *job)
+{
+	return methods[job->kind]->cancel && methods[job->kind]->cancel(job);
 }
 
 PG_FUNCTION_INFO_V1(cellenc_job_step_sql);

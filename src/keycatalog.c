@@ -265,11 +265,18 @@ read_key(HeapTuple tuple, TupleDesc desc, void *arg)
 {
 	Found	   *result = arg;
 	CellencKeyRow *row = result->row;
+	Datum		every;
+	bool		isnull;
 
 	copy_uuid(&row->id, tuple, desc, KEY_ID);
 	copy_name(row->name, tuple, desc, KEY_NAME);
 	row->name_hash = DatumGetInt32(column(tuple, desc, KEY_NAME_HASH));
 	row->created_at = DatumGetTimestampTz(column(tuple, desc, KEY_CREATED_AT));
+	every = heap_getattr(tuple, KEY_ROTATE_EVERY, desc, &isnull);
+	row->rotates = !isnull;
+	memset(&row->rotate_every, 0, sizeof(Interval));
+	if (!isnull)
+		row->rotate_every = *DatumGetIntervalP(every);
 	result->found = true;
 	return false;
 }

@@ -64,6 +64,8 @@ typedef struct CellencKeyRow
 	int32		name_hash;		/* the 29 bits of a typmod; -1 for the literal
 								 * key */
 	TimestampTz created_at;		/* 0 in a row to insert: now */
+	bool		rotates;		/* by itself ... */
+	Interval	rotate_every;	/* ... when its version is that old */
 } CellencKeyRow;
 
 typedef struct CellencVersionRow
@@ -166,6 +168,7 @@ extern void cellenc_keycatalog_insert_key(const CellencKeyRow *row);
 extern void cellenc_keycatalog_insert_version(const CellencVersionRow *row);
 extern void cellenc_keycatalog_insert_wrap(const CellencWrapRow *row);
 extern void cellenc_keycatalog_insert_search_key(const CellencSearchKeyRow *row);
+extern void cellenc_keycatalog_set_rotate_every(const pg_uuid_t *id, const Interval *every);	/* NULL: never */
 extern void cellenc_keycatalog_set_state(uint32 version_id, CellencVersionState state);
 extern void cellenc_keycatalog_set_exported(uint32 version_id); /* now */
 extern void cellenc_keycatalog_retire_search_key(const pg_uuid_t *id);	/* not current any more */

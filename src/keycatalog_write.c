@@ -148,10 +148,11 @@ cellenc_keycatalog_insert_search_key(const CellencSearchKeyRow *row)
  * which.
  */
 static void
-update_row(CellencTable table, CellencCatalogIndex index, ScanKey key, Datum *values, bool *replace)
+update_row(CellencTable table, CellencCatalogIndex index, ScanKey key, Datum *values, bool *nulls,
+		   bool *replace)
 {
 	Relation	rel = table_open(cellenc_keycatalog_table(table, false), RowExclusiveLock);
-	bool		nulls[VERSION_NATTS] = {false};
+	bool		no_nulls[VERSION_NATTS] = {false};
 	SysScanDesc sysscan;
 	HeapTuple	tuple;
 
@@ -160,7 +161,8 @@ update_row(CellencTable table, CellencCatalogIndex index, ScanKey key, Datum *va
 	tuple = systable_getnext(sysscan);
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "could not find a row of key table \"%s\"", RelationGetRelationName(rel));
-	tuple = heap_modify_tuple(tuple, RelationGetDescr(rel), values, nulls, replace);
+	tuple = heap_modify_tuple(tuple, RelationGetDescr(rel), values, nulls ? nulls : no_nulls,
+							  replace);
 	CatalogTupleUpdate(rel, &tuple->t_self, tuple);
 
 	systable_endscan(sysscan);
@@ -169,13 +171,28 @@ update_row(CellencTable table, CellencCatalogIndex index, ScanKey key, Datum *va
 	CommandCounterIncrement();
 }
 
+void
+cellenc_keycatalog_set_rotate_every(const pg_uuid_t *id, const Interval *every)
+{
+	Datum		values[KEY_NATTS] = {0};
+	bool		nulls[KEY_NATTS] = {false};
+	bool		replace[KEY_NATTS] = {false};
+	ScanKeyData key;
+
+	values[KEY_ROTATE_EVERY - 1] = PointerGetDatum(every);
+	nulls[KEY_ROTATE_EVERY - 1] = every == NULL;
+	replace[KEY_ROTATE_EVERY - 1] = true;
+	cellenc_keycatalog_key_uuid(&key, KEY_ID, id);
+	update_row(CELLENC_TABLE_KEY, INDEX_KEY_ID, &key, values, nulls, replace);
+}
+
 static void
 update_version(uint32 version_id, Datum *values, bool *replace)
 {
 	ScanKeyData key;
 
 	ScanKeyInit(&key, VERSION_ID, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum((int64) version_id));
-	update_row(CELLENC_TABLE_KEY_VERSION, INDEX_VERSION_ID, &key, values, replace);
+	update_row(CELLENC_TABLE_KEY_VERSION, INDEX_VERSION_ID, &key, values, NULL, replace);
 }
 
 void
@@ -214,7 +231,7 @@ cellenc_keycatalog_retire_search_key(const pg_uuid_t *id)
 	values[SEARCH_KEY_IS_CURRENT - 1] = BoolGetDatum(false);
 	replace[SEARCH_KEY_IS_CURRENT - 1] = true;
 	cellenc_keycatalog_key_uuid(&key, SEARCH_KEY_ID, id);
-	update_row(CELLENC_TABLE_SEARCH_KEY, INDEX_SEARCH_KEY_ID, &key, values, replace);
+	update_row(CELLENC_TABLE_SEARCH_KEY, INDEX_SEARCH_KEY_ID, &key, values, NULL, replace);
 }
 
 /* Delete the rows that keys find through index; returns how many. */

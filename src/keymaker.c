@@ -200,7 +200,7 @@ cellenc_keymaker_add_version(const CellencKeyRow *key, int32 version, List *mast
 }
 
 int32
-cellenc_keymaker_rotate(const CellencKeyRow *key)
+cellenc_keymaker_rotate(const CellencKeyRow *key, const char *detail)
 {
 	List	   *versions = cellenc_keycatalog_versions(&key->id);
 	List	   *masters = cellenc_keymaker_masters_of_key(&key->id);
@@ -215,7 +215,7 @@ cellenc_keymaker_rotate(const CellencKeyRow *key)
 			cellenc_keycatalog_set_state(old->version_id, CELLENC_DECRYPT_ONLY);
 	}
 	cellenc_keymaker_add_version(key, version, masters);
-	cellenc_event_record("rotate", key->name, version, NULL);
+	cellenc_event_record("rotate", key->name, version, detail);
 	return version;
 }
 

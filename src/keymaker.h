@@ -46,9 +46,9 @@ extern void cellenc_keymaker_add_version(const CellencKeyRow *key, int32 version
 
 /*
  * Make the next version of a key, wrapped as the last one is, and record the
- * event.  Returns its number.
+ * event, with detail (may be NULL).  Returns its number.
  */
-extern int32 cellenc_keymaker_rotate(const CellencKeyRow *key);
+extern int32 cellenc_keymaker_rotate(const CellencKeyRow *key, const char *detail);
 
 /*
  * Make the search key of this database unless there is one.  It serves all

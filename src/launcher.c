@@ -54,6 +54,19 @@
 #define MIN_RETRY_MS 5000
 #define MAX_RETRY_MS 60000
 
+/* The clock may be set while something is due later: look again after this time. */
+#define MAX_SLEEP_MS 3600000
+
+/* What a running worker tells of itself; `finished` and `due` when it ends. */
+typedef struct WorkerSlot
+{
+	bool		finished;		/* its database has nothing to do before `due` */
+	TimestampTz due;			/* 0: nothing at all */
+	pid_t		pid;			/* while it runs a command of job ... */
+	Oid			database;
+	int64		job;			/* ... which is not 0 then */
+} WorkerSlot;
+
 typedef struct CellencLauncherShmem
 {
 	slock_t		mutex;			/* protects all that follows but changed */
@@ -61,9 +74,9 @@ typedef struct CellencLauncherShmem
 	bool		all;			/* look at every database */
 	int			nrequests;		/* added by anyone, taken by the launcher */
 	Oid			requests[MAX_REQUESTS];
-	bool		finished[MAX_WORKERS];	/* cleared by the launcher before it
-										 * starts a worker in the slot, set by
-										 * that worker */
+	WorkerSlot	slots[MAX_WORKERS]; /* cleared by the launcher before it
+									 * starts a worker in the slot, set by
+									 * that worker */
 
 	ConditionVariable changed;	/* broadcast when a job's state changed */
 } CellencLauncherShmem;
@@ -73,10 +86,12 @@ typedef struct Target
 {
 	Oid			database;
 	bool		requested;		/* since its worker was started */
-	TimestampTz not_before;		/* next start */
+	TimestampTz due;			/* if not requested: when to start one; 0:
+								 * never */
+	TimestampTz not_before;		/* next start after a failure */
 	int			failures;		/* workers in a row that ended early */
 	BackgroundWorkerHandle *worker; /* NULL: none runs */
-	int			slot;			/* its index in finished[] */
+	int			slot;			/* its index in slots[] */
 } Target;
 
 static CellencLauncherShmem *shmem = NULL;
@@ -86,6 +101,7 @@ static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 /* What the current transaction wants done at its commit. */
 static bool start_at_commit = false;
 static bool wake_at_commit = false;
+static int64 interrupt_at_commit = 0;
 
 /* In the launcher: all targets, and whether to add every database. */
 static List *targets = NIL;
@@ -127,6 +143,36 @@ cellenc_launcher_wake_at_commit(void)
 	wake_at_commit = true;
 }
 
+void
+cellenc_launcher_interrupt_at_commit(int64 job)
+{
+	interrupt_at_commit = job;
+	wake_at_commit = true;
+}
+
+/*
+ * Cancel the command that a worker runs for a job of this database.  If it
+ * ends just now, the cancel may hit the next step of another job, whose worker
+ * is then started again.
+ */
+static void
+interrupt_job(int64 job)
+{
+	pid_t		pid = 0;
+
+	SpinLockAcquire(&shmem->mutex);
+	for (int i = 0; i < MAX_WORKERS; i++)
+	{
+		WorkerSlot *slot = &shmem->slots[i];
+
+		if (slot->job == job && slot->database == MyDatabaseId)
+			pid = slot->pid;
+	}
+	SpinLockRelease(&shmem->mutex);
+	if (pid != 0)
+		(void) kill(pid, SIGINT);
+}
+
 static void
 xact_ended(XactEvent event, void *arg)
 {
@@ -146,10 +192,14 @@ xact_ended(XactEvent event, void *arg)
 				request_worker(MyDatabaseId);
 			if (wake_at_commit && shmem)
 				ConditionVariableBroadcast(&shmem->changed);
+			if (interrupt_at_commit != 0 && shmem)
+				interrupt_job(interrupt_at_commit);
 			start_at_commit = wake_at_commit = false;
+			interrupt_at_commit = 0;
 			break;
 		case XACT_EVENT_ABORT:
 			start_at_commit = wake_at_commit = false;
+			interrupt_at_commit = 0;
 			break;
 		default:
 			break;
@@ -172,10 +222,21 @@ cellenc_launcher_end_sleep(void)
 }
 
 void
-cellenc_launcher_report_finished(int slot)
+cellenc_launcher_report_finished(int slot, TimestampTz due)
 {
 	SpinLockAcquire(&shmem->mutex);
-	shmem->finished[slot] = true;
+	shmem->slots[slot].finished = true;
+	shmem->slots[slot].due = due;
+	SpinLockRelease(&shmem->mutex);
+}
+
+void
+cellenc_launcher_report_command(int slot, int64 job)
+{
+	SpinLockAcquire(&shmem->mutex);
+	shmem->slots[slot].pid = MyProcPid;
+	shmem->slots[slot].database = MyDatabaseId;
+	shmem->slots[slot].job = job;
 	SpinLockRelease(&shmem->mutex);
 }
 
@@ -269,7 +330,7 @@ reap_workers(void)
 	{
 		Target	   *target = lfirst(cell);
 		pid_t		pid;
-		bool		finished;
+		WorkerSlot	slot;
 
 		if (!target->worker || GetBackgroundWorkerPid(target->worker, &pid) != BGWH_STOPPED)
 			continue;
@@ -277,11 +338,16 @@ reap_workers(void)
 		target->worker = NULL;
 
 		SpinLockAcquire(&shmem->mutex);
-		finished = shmem->finished[target->slot];
+		slot = shmem->slots[target->slot];
+		shmem->slots[target->slot].job = 0;
 		SpinLockRelease(&shmem->mutex);
 
-		if (finished)
+		if (slot.finished)
+		{
 			target->failures = 0;
+			target->due = slot.due;
+			target->not_before = 0;
+		}
 		else
 		{
 			long		pause = MIN_RETRY_MS << Min(target->failures, 4);
@@ -292,7 +358,7 @@ reap_workers(void)
 															 Min(pause, MAX_RETRY_MS));
 		}
 
-		if (!target->requested)
+		if (!target->requested && target->due == 0)
 		{
 			targets = foreach_delete_current(targets, cell);
 			pfree(target);
@@ -300,11 +366,25 @@ reap_workers(void)
 	}
 }
 
+/* What is due, and when, may depend on settings that have changed. */
+static void
+look_again(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, targets)
+	{
+		Target	   *target = lfirst(cell);
+
+		target->requested |= target->due != 0;
+	}
+}
+
 /*
  * The launcher: workers
  */
 
-/* Index in finished[] that no running worker has. */
+/* Index in slots[] that no running worker has. */
 static int
 free_slot(void)
 {
@@ -336,7 +416,7 @@ start_worker(Target *target)
 	if (slot < 0)
 		return false;
 	SpinLockAcquire(&shmem->mutex);
-	shmem->finished[slot] = false;
+	memset(&shmem->slots[slot], 0, sizeof(WorkerSlot));
 	SpinLockRelease(&shmem->mutex);
 
 	memset(&worker, 0, sizeof(worker));
@@ -362,6 +442,7 @@ start_worker(Target *target)
 	}
 	target->slot = slot;
 	target->requested = false;
+	target->due = 0;
 	return true;
 }
 
@@ -416,7 +497,8 @@ start_workers(void)
 		if (running >= cellenc_guc_job_workers)
 			continue;
 
-		wait = TimestampDifferenceMilliseconds(now, target->not_before);
+		wait = TimestampDifferenceMilliseconds(now, target->requested ? target->not_before : target->due);
+		wait = Min(wait, MAX_SLEEP_MS);
 		if (wait == 0 && start_worker(target))
 		{
 			running++;
@@ -467,6 +549,7 @@ cellenc_launcher_main(Datum arg)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			look_again();
 		}
 
 		take_requests();

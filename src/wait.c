@@ -102,7 +102,7 @@ cellenc_wait(PG_FUNCTION_ARGS)
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	if (PG_ARGISNULL(0))
-		numbers = cellenc_job_unfinished();
+		numbers = cellenc_job_unfinished(true);
 	else
 	{
 		int64	   *number = palloc(sizeof(int64));

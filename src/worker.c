@@ -12,7 +12,7 @@
  * overrides.  It exits with an ERROR when a step itself fails; the launcher
  * starts another one after a pause.
  *
- * Touches command, job, keycatalog, guc.
+ * Touches command, guc, job, keycatalog, policy, throttle, window.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,6 +26,7 @@
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
+#include "executor/instrument.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -47,6 +48,9 @@
 #include "guc.h"
 #include "job.h"
 #include "keycatalog.h"
+#include "policy.h"
+#include "throttle.h"
+#include "window.h"
 #include "worker.h"
 
 /* Pauses of a job that waits, or failed: doubled from the first to the last. */
@@ -71,9 +75,15 @@ typedef struct WorkerJob
 static List *jobs = NIL;
 static TimestampTz jobs_read_at = 0;
 
-/* The command that a step wants, and the number of its job; 0: none. */
+/* The command that a step wants, and its job; NULL: none. */
 static CellencCommand wanted;
-static int64 wanted_by = 0;
+static WorkerJob *wanted_by = NULL;
+
+/* Of this worker, in the launcher's shared memory. */
+static int	slot;
+
+/* When its database has something to do again; 0: not known, or never. */
+static TimestampTz due = 0;
 
 typedef struct Setting
 {
@@ -99,8 +109,31 @@ static const Setting overrides[] = {
 	{"client_min_messages", "warning"},
 	{"zero_damaged_pages", "off"},
 	{"ignore_checksum_failure", "off"},
+	{"event_triggers", "off"},	/* 17 */
+	{"max_parallel_maintenance_workers", "0"},	/* they would lack a right of
+												 * ours */
 	{"jit", "off"}
 };
+
+/* VACUUM takes its time as autovacuum does, unless jobs are not limited. */
+static void
+set_vacuum_cost(void)
+{
+	static const char *const settings[][2] = {
+		{"vacuum_cost_delay", "autovacuum_vacuum_cost_delay"},
+		{"vacuum_cost_limit", "autovacuum_vacuum_cost_limit"}
+	};
+
+	for (size_t i = 0; i < lengthof(settings); i++)
+	{
+		const char *value = GetConfigOption(settings[i][1], false, false);
+
+		if (i == 0 && cellenc_guc_job_max_wal_rate == 0)
+			value = "0";
+		if (strcmp(value, "-1") != 0)
+			SetConfigOption(settings[i][0], value, PGC_SUSET, PGC_S_OVERRIDE);
+	}
+}
 
 static void
 override_settings(void)
@@ -110,6 +143,7 @@ override_settings(void)
 		if (GetConfigOption(overrides[i].name, true, false))
 			SetConfigOption(overrides[i].name, overrides[i].value, PGC_SUSET, PGC_S_OVERRIDE);
 	}
+	set_vacuum_cost();
 }
 
 /*
@@ -219,7 +253,7 @@ read_jobs(void)
 	MemoryContext oldcxt;
 
 	jobs = NIL;
-	foreach(cell, cellenc_job_unfinished())
+	foreach(cell, cellenc_job_unfinished(false))
 	{
 		int64		number = *(int64 *) lfirst(cell);
 		WorkerJob  *job;
@@ -272,31 +306,31 @@ pause_job(WorkerJob *job, long shortest, long longest)
 static void
 begin_command(void)
 {
-	if (!wanted.context)
-		wanted.context = AllocSetContextCreate(TopMemoryContext, "cellenc wanted command",
-											   ALLOCSET_SMALL_SIZES);
-	MemoryContextReset(wanted.context);
 	wanted.sql = NULL;
-	wanted.compares = wanted.yields = false;
+	wanted.compares = wanted.yields = wanted.waits = false;
 }
 
+/* What held jobs back may not any more. */
 static void
-step_job(WorkerJob *job)
+forget_pauses(void)
 {
-	char		activity[64];
+	ListCell   *cell;
 
-	snprintf(activity, sizeof(activity), "cellenc job " INT64_FORMAT, job->number);
-	pgstat_report_activity(STATE_RUNNING, activity);
+	foreach(cell, jobs)
+		((WorkerJob *) lfirst(cell))->not_before = 0;
+}
 
-	begin_command();
-	switch (cellenc_job_step(job->number, &wanted))
+/* What comes after a step, or after the command that it wanted. */
+static void
+step_done(WorkerJob *job, CellencStep result)
+{
+	switch (result)
 	{
 		case CELLENC_STEP_CONTINUE:
 			job->pause = 0;
 			break;
 		case CELLENC_STEP_COMMAND:
-			job->pause = 0;
-			wanted_by = job->number;
+			wanted_by = job;
 			break;
 		case CELLENC_STEP_WAIT:
 			pause_job(job, MIN_PAUSE_MS, MAX_PAUSE_MS);
@@ -311,18 +345,60 @@ step_job(WorkerJob *job)
 	}
 }
 
-/* Run the command that the last step wanted, and tell its job the outcome. */
+/* Let the job pause for what it wrote since began, where it may go on. */
 static void
-run_command(void)
+limit_rate(WorkerJob *job, TimestampTz began, uint64 wal_before)
 {
-	ErrorData  *failure;
+	TimestampTz next = cellenc_throttle_next(began, pgWalUsage.wal_bytes - wal_before);
 
-	pgstat_report_activity(STATE_RUNNING, wanted.sql);
-	failure = cellenc_command_run(&wanted);
-	begin_transaction();
-	cellenc_job_command_done(wanted_by, failure);
-	end_transaction();
-	wanted_by = 0;
+	job->not_before = Max(job->not_before, next);
+}
+
+static void
+step_job(WorkerJob *job)
+{
+	char		activity[64];
+	TimestampTz began = GetCurrentTimestamp();
+	uint64		wal_before = pgWalUsage.wal_bytes;
+
+	snprintf(activity, sizeof(activity), "cellenc job " INT64_FORMAT, job->number);
+	pgstat_report_activity(STATE_RUNNING, activity);
+	begin_command();
+	step_done(job, cellenc_job_step(job->number, &wanted));
+	limit_rate(job, began, wal_before);
+}
+
+/*
+ * Run the command that the last step wanted, and tell its job the outcome,
+ * which may be to want another.
+ */
+static void
+run_commands(void)
+{
+	while (wanted_by)
+	{
+		WorkerJob  *job = wanted_by;
+		TimestampTz began = GetCurrentTimestamp();
+		uint64		wal_before = pgWalUsage.wal_bytes;
+		ErrorData  *failure;
+		CellencStep result;
+
+		pgstat_report_activity(STATE_RUNNING, wanted.sql);
+		cellenc_launcher_report_command(slot, job->number);
+		failure = cellenc_command_run(&wanted);
+		cellenc_launcher_report_command(slot, 0);
+		wanted_by = NULL;
+
+		/* who wanted the command cancelled does not mean what comes next */
+		QueryCancelPending = false;
+
+		begin_transaction();
+		begin_command();
+		result = cellenc_job_command_done(job->number, failure, &wanted);
+		step_done(job, result);
+		end_transaction();
+		limit_rate(job, began, wal_before);
+	}
 }
 
 /*
@@ -334,6 +410,7 @@ run_turn(long *sleep, bool *finished)
 {
 	WorkerJob  *job = NULL;
 	bool		go_on = true;
+	bool		rotated = false;
 
 	*sleep = 0;
 	*finished = false;
@@ -348,8 +425,13 @@ run_turn(long *sleep, bool *finished)
 	else
 	{
 		if (TimestampDifferenceExceeds(jobs_read_at, GetCurrentTimestamp(), LIST_AGE_MS))
+		{
 			read_jobs();
-		if (jobs == NIL)
+			rotated = cellenc_policy_run(&due);
+		}
+		if (rotated)
+			jobs_read_at = 0;
+		else if (jobs == NIL)
 		{
 			*finished = !prepared_transaction_left();
 			go_on = false;
@@ -358,10 +440,15 @@ run_turn(long *sleep, bool *finished)
 			job = choose_job(sleep);
 		if (job)
 			step_job(job);
+		else if (go_on && !rotated && !cellenc_window_is_open(GetCurrentTimestamp(), &due))
+		{
+			/* each job says by now what it waits for */
+			*finished = true;
+			go_on = false;
+		}
 	}
 	end_transaction();
-	if (wanted_by != 0)
-		run_command();
+	run_commands();
 	pgstat_report_activity(STATE_IDLE, NULL);
 	return go_on;
 }
@@ -374,6 +461,7 @@ cellenc_worker_main(Datum arg)
 	long		sleep;
 	uint32		wait_event = 0;
 
+	slot = DatumGetInt32(arg);
 	memcpy(&database, MyBgworkerEntry->bgw_extra, sizeof(Oid));
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
@@ -383,8 +471,11 @@ cellenc_worker_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	override_settings();
 
+	wanted.context = AllocSetContextCreate(TopMemoryContext, "cellenc command",
+										   ALLOCSET_SMALL_SIZES);
 	while (run_turn(&sleep, &finished))
 	{
+		MemoryContextReset(wanted.context);
 		if (sleep > 0)
 			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 							 sleep, cellenc_wait_event(wait_event, "CellencWorkerMain"));
@@ -397,10 +488,12 @@ cellenc_worker_main(Datum arg)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			set_vacuum_cost();
+			forget_pauses();
 		}
 	}
 
 	if (finished)
-		cellenc_launcher_report_finished(DatumGetInt32(arg));
+		cellenc_launcher_report_finished(slot, due);
 	proc_exit(0);
 }

@@ -9,6 +9,8 @@
 #ifndef CELLENC_WORKER_H
 #define CELLENC_WORKER_H
 
+#include "datatype/timestamp.h"
+
 /* Only from cellenc_job_init. */
 extern void cellenc_launcher_init(void);
 
@@ -24,8 +26,17 @@ extern void cellenc_launcher_sleep(long ms);
 /* After the last cellenc_launcher_sleep of a command. */
 extern void cellenc_launcher_end_sleep(void);
 
-/* From the worker in slot: its database has nothing left to do. */
-extern void cellenc_launcher_report_finished(int slot);
+/* When this transaction commits, cancel the command that runs for a job, if any. */
+extern void cellenc_launcher_interrupt_at_commit(int64 job);
+
+/*
+ * From the worker in slot: its database has nothing to do before `due` (0:
+ * nothing at all), unless somebody asks.
+ */
+extern void cellenc_launcher_report_finished(int slot, TimestampTz due);
+
+/* From the worker in slot: it runs a command for a job; 0: not any more. */
+extern void cellenc_launcher_report_command(int slot, int64 job);
 
 extern PGDLLEXPORT void cellenc_launcher_main(Datum arg);
 extern PGDLLEXPORT void cellenc_worker_main(Datum arg);

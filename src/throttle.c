@@ -1,0 +1,176 @@
+/*-------------------------------------------------------------------------
+ *
+ * throttle.c
+ *	  What holds back a job, so that a loaded server stays usable.
+ *
+ * WAL is what a job makes others wait for: commits wait until it is flushed,
+ * standbys until it is sent and replayed.  So its rate is limited, and not
+ * that of rows: after each batch a job pauses for as long as its WAL takes at
+ * the rate set.
+ *
+ * A standby's lag is what it has not replayed of the WAL flushed here: rows
+ * that it reads are as old as that, whatever it has received.  By default,
+ * streaming physical standbys count; a standby that is named counts whatever
+ * it is, and holds up jobs while it is not connected, because its lag is not
+ * known then.
+ *
+ * Touches guc, window.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "replication/walsender.h"
+#include "replication/walsender_private.h"
+#include "storage/spin.h"
+#include "utils/backend_status.h"
+#include "utils/timestamp.h"
+#include "utils/varlena.h"
+
+#include "compat.h"
+#include "guc.h"
+#include "throttle.h"
+#include "window.h"
+
+/* Sessions that send WAL and have reported what is replayed. */
+typedef struct Standby
+{
+	pid_t		pid;
+	bool		lags;
+} Standby;
+
+bool
+cellenc_throttle_check_standbys(char **newval, void **extra, GucSource source)
+{
+	char	   *copy = pstrdup(*newval);
+	List	   *names;
+	bool		valid = SplitGUCList(copy, ',', &names);
+
+	if (!valid)
+		GUC_check_errdetail("List syntax is invalid.");
+	list_free(names);
+	pfree(copy);
+	return valid;
+}
+
+/* Standbys in a palloc'd array; *lag is whether one of them lags. */
+static Standby *
+list_standbys(int *count, bool *lag)
+{
+	Standby    *standbys = palloc(Max(max_wal_senders, 1) * sizeof(Standby));
+	XLogRecPtr	flushed = GetFlushRecPtr(NULL);
+	uint64		allowed = (uint64) cellenc_guc_job_max_standby_lag * 1024 * 1024;
+
+	*count = 0;
+	*lag = false;
+	for (int i = 0; i < max_wal_senders; i++)
+	{
+		WalSnd	   *sender = &WalSndCtl->walsnds[i];
+		pid_t		pid;
+		WalSndState state;
+		XLogRecPtr	replayed;
+
+		SpinLockAcquire(&sender->mutex);
+		pid = sender->pid;
+		state = sender->state;
+		replayed = sender->apply;
+		SpinLockRelease(&sender->mutex);
+
+		/* what only receives, as pg_receivewal, replays nothing */
+		if (pid == 0 || (state != WALSNDSTATE_CATCHUP && state != WALSNDSTATE_STREAMING) ||
+			XLogRecPtrIsInvalid(replayed))
+			continue;
+		standbys[*count].pid = pid;
+		standbys[*count].lags = replayed < flushed && flushed - replayed > allowed;
+		*lag |= standbys[*count].lags;
+		(*count)++;
+	}
+	return standbys;
+}
+
+/* The session with pid; NULL where it has ended. */
+static PgBackendStatus *
+find_session(pid_t pid)
+{
+	int			count = pgstat_fetch_stat_numbackends();
+
+	for (int i = 1; i <= count; i++)
+	{
+		LocalPgBackendStatus *local = pgstat_get_local_beentry_by_index(i);
+
+		if (local && local->backendStatus.st_procpid == pid)
+			return &local->backendStatus;
+	}
+	return NULL;
+}
+
+/* The first of the standbys that count which lags or is missing; else NULL. */
+static char *
+standby_in_the_way(List *names)
+{
+	int			count;
+	bool		lag;
+	Standby    *standbys = list_standbys(&count, &lag);
+	ListCell   *cell;
+
+	if (!lag && names == NIL)
+		return NULL;
+
+	foreach(cell, names)
+	{
+		bool		found = false;
+
+		for (int i = 0; i < count; i++)
+		{
+			PgBackendStatus *session = find_session(standbys[i].pid);
+
+			if (!session || strcmp(session->st_appname, lfirst(cell)) != 0)
+				continue;
+			if (standbys[i].lags)
+				return psprintf("standby \"%s\"", (char *) lfirst(cell));
+			found = true;
+		}
+		if (!found)
+			return psprintf("standby \"%s\", which is not connected", (char *) lfirst(cell));
+	}
+	for (int i = 0; i < count && names == NIL; i++)
+	{
+		PgBackendStatus *session = find_session(standbys[i].pid);
+
+		/* subscribers have a database */
+		if (standbys[i].lags && session && !OidIsValid(session->st_databaseid))
+			return psprintf("standby \"%s\"", session->st_appname);
+	}
+	return NULL;
+}
+
+bool
+cellenc_throttle_hold(char **what)
+{
+	TimestampTz opens;
+	List	   *names;
+
+	if (!cellenc_window_is_open(GetCurrentTimestamp(), &opens))
+	{
+		*what = psprintf("window %s", cellenc_guc_job_window);
+		return true;
+	}
+	if (cellenc_guc_job_max_standby_lag == 0)
+		return false;
+
+	(void) SplitGUCList(pstrdup(cellenc_guc_job_lag_standbys), ',', &names);
+	pgstat_clear_backend_activity_snapshot();
+	*what = standby_in_the_way(names);
+	pgstat_clear_backend_activity_snapshot();
+	return *what != NULL;
+}
+
+TimestampTz
+cellenc_throttle_next(TimestampTz began, uint64 wal_bytes)
+{
+	if (cellenc_guc_job_max_wal_rate == 0)
+		return began;
+	return began + (TimestampTz) ((double) wal_bytes * USECS_PER_SEC /
+								  ((double) cellenc_guc_job_max_wal_rate * 1024));
+}

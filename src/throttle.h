@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * throttle.h
+ *	  What holds back a job, so that a loaded server stays usable.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CELLENC_THROTTLE_H
+#define CELLENC_THROTTLE_H
+
+#include "datatype/timestamp.h"
+#include "utils/guc.h"
+
+/*
+ * May no job go on now?  Then the palloc'd text says what for: the window, or
+ * a standby.
+ */
+extern bool cellenc_throttle_hold(char **what);
+
+/*
+ * When may a job go on that wrote wal_bytes of WAL since began?  At once (a
+ * time in the past) where no rate is set.
+ */
+extern TimestampTz cellenc_throttle_next(TimestampTz began, uint64 wal_bytes);
+
+/* Check hook of cellenc.job_lag_standbys. */
+extern bool cellenc_throttle_check_standbys(char **newval, void **extra, GucSource source);
+
+#endif							/* CELLENC_THROTTLE_H */
