@@ -213,6 +213,19 @@ CREATE FUNCTION pg_catalog.cellenc_rotate_master_key(master_key text, key text D
 AS 'MODULE_PATHNAME', 'cellenc_rotate_master_key' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_rotate_master_key(text, text) FROM PUBLIC;
 
+CREATE FUNCTION pg_catalog.cellenc_export_keys(master_key text) RETURNS text
+AS 'MODULE_PATHNAME', 'cellenc_export_keys' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_export_keys(text) FROM PUBLIC;
+
+CREATE FUNCTION pg_catalog.cellenc_import_keys(bundle text) RETURNS integer
+AS 'MODULE_PATHNAME', 'cellenc_import_keys' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_import_keys(text) FROM PUBLIC;
+
+CREATE FUNCTION pg_catalog.cellenc_check_bundle(bundle text, OUT key text, OUT version integer,
+	OUT status text) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'cellenc_check_bundle' LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED;
+REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_check_bundle(text) FROM PUBLIC;
+
 CREATE FUNCTION pg_catalog.cellenc_has_key_privilege(key text, privilege text) RETURNS boolean
 AS 'MODULE_PATHNAME', 'cellenc_has_key_privilege' LANGUAGE c STABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION pg_catalog.cellenc_has_key_privilege(role name, key text, privilege text) RETURNS boolean

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Makes frozen.txt: one of each thing that cellenc stores, from the format alone.
 
-A second implementation, for the C code to agree with: AES, CMAC and GCM are
-spelled out here from FIPS 197, SP 800-38B and SP 800-38D, and SHA-256 and HMAC
-are Python's.  It shares no line and no library with src/, and takes only the
-standard library to run.  "make frozen-check" shows that it still gives
+A second implementation, for the C code to agree with: XAES-256-GCM is in
+xaes.py, and SHA-256 and HMAC are Python's.  It shares no line and no library
+with src/, and takes only the standard library to run.  "make frozen-check" shows that it still gives
 frozen.txt; a difference there means that stored values would no longer open,
 so the file is added to, and nothing that stands in it ever changes.
 
@@ -14,129 +13,7 @@ It is slow and leaks its keys through timing: for test vectors only.
 import hashlib
 import hmac
 
-
-# --- AES-256 (FIPS 197), encryption of one block ---------------------------
-
-def xtime(a):
-    return (a << 1 ^ 0x11B) if a & 0x80 else a << 1
-
-
-def gf_mul(a, b):
-    product = 0
-    while b:
-        if b & 1:
-            product ^= a
-        a, b = xtime(a), b >> 1
-    return product
-
-
-def make_sbox():
-    box = []
-    for value in range(256):
-        inverse = next((x for x in range(256) if gf_mul(value, x) == 1), 0)
-        out = 0x63
-        for shift in range(5):
-            out ^= (inverse << shift | inverse >> (8 - shift)) & 0xFF
-        box.append(out)
-    return box
-
-
-SBOX = make_sbox()
-
-
-def expand_key(key):
-    words = [key[i:i + 4] for i in range(0, 32, 4)]
-    rcon = 1
-    for i in range(8, 60):
-        word = words[-1]
-        if i % 8 == 0:
-            word = bytes(SBOX[b] for b in word[1:] + word[:1])
-            word = bytes([word[0] ^ rcon]) + word[1:]
-            rcon = xtime(rcon)
-        elif i % 8 == 4:
-            word = bytes(SBOX[b] for b in word)
-        words.append(bytes(a ^ b for a, b in zip(words[i - 8], word)))
-    return [b"".join(words[i:i + 4]) for i in range(0, 60, 4)]
-
-
-def xor(a, b):
-    return bytes(x ^ y for x, y in zip(a, b))
-
-
-def aes(round_keys, block):
-    state = xor(block, round_keys[0])
-    for number in range(1, 15):
-        state = [SBOX[b] for b in state]
-        state = [state[(i + 4 * (i % 4)) % 16] for i in range(16)]
-        if number < 14:
-            mixed = []
-            for c in range(0, 16, 4):
-                col = state[c:c + 4]
-                for r in range(4):
-                    mixed.append(xtime(col[r]) ^ xtime(col[(r + 1) % 4]) ^ col[(r + 1) % 4]
-                                 ^ col[(r + 2) % 4] ^ col[(r + 3) % 4])
-            state = mixed
-        state = xor(state, round_keys[number])
-    return state
-
-
-# --- CMAC (SP 800-38B), whole single blocks only, which is all XAES needs --
-
-def cmac_block(round_keys, block):
-    k1 = int.from_bytes(aes(round_keys, bytes(16)), "big") << 1
-    if k1 >> 128:
-        k1 = (k1 ^ 0x87) & (1 << 128) - 1
-    return aes(round_keys, xor(block, k1.to_bytes(16, "big")))
-
-
-# --- GCM (SP 800-38D) ------------------------------------------------------
-
-def ghash_mul(x, y):
-    z = 0
-    for i in range(127, -1, -1):
-        if x >> i & 1:
-            z ^= y
-        y = y >> 1 ^ (0xE1 << 120 if y & 1 else 0)
-    return z
-
-
-def gcm_seal(key, iv, plain, aad):
-    round_keys = expand_key(key)
-    h = int.from_bytes(aes(round_keys, bytes(16)), "big")
-    cipher = b""
-    for i in range(0, len(plain), 16):
-        counter = iv + (i // 16 + 2).to_bytes(4, "big")
-        cipher += xor(plain[i:i + 16], aes(round_keys, counter))
-
-    def padded(data):
-        return data + bytes(-len(data) % 16)
-
-    hashed = (padded(aad) + padded(cipher)
-              + (8 * len(aad)).to_bytes(8, "big") + (8 * len(cipher)).to_bytes(8, "big"))
-    y = 0
-    for i in range(0, len(hashed), 16):
-        y = ghash_mul(y ^ int.from_bytes(hashed[i:i + 16], "big"), h)
-    first = aes(round_keys, iv + b"\0\0\0\1")
-    return cipher + xor(y.to_bytes(16, "big"), first)
-
-
-# --- XAES-256-GCM (c2sp.org/XAES-256-GCM) ----------------------------------
-
-def xaes_seal(key, nonce, plain, aad):
-    round_keys = expand_key(key)
-    subkey = b"".join(cmac_block(round_keys, bytes([0, i, ord("X"), 0]) + nonce[:12])
-                      for i in (1, 2))
-    return gcm_seal(subkey, nonce[12:], plain, aad)
-
-
-def check_self():
-    """The two vectors of C2SP: this file is right before it says what is."""
-    nonce = b"ABCDEFGHIJKLMNOPQRSTUVWX"
-    plain = b"XAES-256-GCM"
-    assert xaes_seal(b"\1" * 32, nonce, plain, b"").hex() == \
-        "ce546ef63c9cc60765923609b33a9a1974e96e52daf2fcf7075e2271"
-    assert xaes_seal(b"\3" * 32, nonce, plain, b"c2sp.org/XAES-256-GCM").hex() == \
-        "986ec1832593df5443a179437fd083bf3fdb41abd740a21f71eb769d"
+from xaes import xaes_seal
 
 
 # --- the format of cellenc -------------------------------------------------
@@ -173,6 +50,26 @@ def term_of(search_key, term_class, canonical):
 
 def name_hash(name):
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") >> 3
+
+
+def u64(number):
+    return number.to_bytes(8, "big")
+
+
+def bundle_record(purpose, uuid, state, created, key, version=None):
+    check = check_value(key, uuid)
+    record = bytes([purpose]) + uuid + bytes([state]) + check + u64(created)
+    if version:
+        tags = sorted(tag.encode() for tag in version["tags"])
+        record += (u64(version["since"]) + u32(version["number"]) + u32(version["id"])
+                   + version["search_key"] + lv(version["name"].encode())
+                   + len(tags).to_bytes(2, "big") + b"".join(lv(tag) for tag in tags))
+    return record + (key if state != 4 else b"")
+
+
+def bundle_header(search_keys, versions, records, uuid, name, kdf, salt, rounds, check, created):
+    return (b"cellenc keys\x01" + u32(search_keys) + u32(versions) + u32(len(records))
+            + uuid + lv(name.encode()) + bytes([kdf]) + salt + u32(rounds) + check + u64(created))
 
 
 # --- the file --------------------------------------------------------------
@@ -255,10 +152,54 @@ def show_rest():
                       ("typmod_equality", hashed << 2 | 1), ("typmod_order", hashed << 2 | 2)])
 
 
-check_self()
+def show_record(seed, purpose, uuid, state, created, version=None):
+    key = stream(seed + "key", 32)
+    record = bundle_record(purpose, uuid, state, created, key, version)
+    fields = [("purpose", purpose), ("uuid", uuid), ("state", state),
+              ("check", check_value(key, uuid)), ("created", created),
+              ("key", key if state != 4 else b"")]
+    if version:
+        fields += [("since", version["since"]), ("version", version["number"]),
+                   ("version_id", version["id"]), ("search_key", version["search_key"]),
+                   ("name", version["name"]),
+                   ("tags", " ".join(sorted(version["tags"])))]
+    show("bundle_record", fields + [("bytes", record)])
+    return record
+
+
+def show_bundles():
+    """A key with a version of each state, a second key, a search key; and nothing at all."""
+    search_keys = [stream("bundle search key", 16)]
+    keys = sorted(stream("bundle key %d" % n, 16) for n in (1, 2))
+    start = 1735689600000000        # 2025-01-01
+    records = show_record("bundle s ", 2, search_keys[0], 1, start)
+    for number, (key, name, version, state, tags) in enumerate([
+            (0, "pii", 1, 4, []), (0, "pii", 2, 3, ["text"]),
+            (0, "pii", 3, 2, ["text", "int4", "tex", "text2"]), (0, "pii", 4, 1, ["jsonb"]),
+            (1, "_" + "k" * 62, 2147483647, 1, ["a_twin_tag_of_fifty_bytes_which_is_the_longest_one"])]):
+        records += show_record("bundle %d " % number, 1, keys[key], state, start + 10**6 * number,
+                               {"since": start + 10**9 * number, "number": version,
+                                "id": 0xFFFFFFFF - number, "search_key": search_keys[0],
+                                "name": name, "tags": tags})
+    for number, (name, kdf, rounds, counts, content) in enumerate([
+            ("default", 0, 0, (1, 5), records), ("m" * 63, 1, 600000, (0, 0), b"")]):
+        seed = "bundle header %d " % number
+        master, uuid, nonce = (stream(seed + what, n) for what, n in
+                               (("master", 32), ("uuid", 16), ("nonce", 24)))
+        salt = stream(seed + "salt", 32) if kdf else bytes(32)
+        header = bundle_header(counts[0], counts[1], content, uuid, name, kdf, salt, rounds,
+                               check_value(master, uuid), start + number)
+        show("bundle", [("master", master), ("master_uuid", uuid), ("master_name", name),
+                        ("kdf", kdf), ("salt", salt), ("rounds", rounds), ("created", start + number),
+                        ("search_keys", counts[0]), ("versions", counts[1]), ("records", content),
+                        ("nonce", nonce), ("header", header),
+                        ("sealed", header + nonce + xaes_seal(master, nonce, content, header))])
+
+
 print("# Frozen vectors of cellenc's format 1, made by gen_frozen.py.")
 print("# Add to this file; nothing that stands in it may ever change.")
 print("# Bytes are hexadecimal, numbers decimal, names and tags as they are.")
 show_values()
 show_wraps()
 show_rest()
+show_bundles()

@@ -41,8 +41,8 @@ extern bool is_zero(const void *bytes, size_t len);
 /* A copy of exactly len bytes, so that a sanitizer sees one byte too many. */
 extern uint8_t *exact_copy(const uint8_t *bytes, size_t len);
 
-#define RECORD_FIELDS	12
-#define RECORD_LINE		2048
+#define RECORD_FIELDS	16
+#define RECORD_LINE		4096
 
 /* One record of frozen.txt: a kind, and "name = value" lines. */
 typedef struct Record
