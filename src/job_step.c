@@ -119,7 +119,9 @@ cellenc_job_is_temporary(int sqlerrcode)
 		case ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION:	/* wrong master key */
 			return true;
 		default:
-			return sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+			return sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+				sqlerrcode == ERRCODE_OBJECT_IN_USE;	/* a subscriber in the
+														 * way */
 	}
 }
 
@@ -137,7 +139,8 @@ log_failure(const CellencJob *job, const char *what, const ErrorData *failure)
 	ereport(LOG,
 			(errcode(failure->sqlerrcode),
 			 errmsg("job " INT64_FORMAT " %s: %s", job->job, what, failure->message),
-			 failure->detail ? errdetail_internal("%s", failure->detail) : 0));
+			 failure->detail ? errdetail_internal("%s", failure->detail) : 0,
+			 failure->hint ? errhint("%s", failure->hint) : 0));
 }
 
 void
@@ -153,7 +156,7 @@ cellenc_job_note_retry(CellencJob *job, const ErrorData *failure)
 		log_failure(job, "will try again", failure);
 }
 
-/* Write an error of the work to the row.  Its detail goes to the log alone. */
+/* Write an error of the work to the row.  Detail and hint go to the log alone. */
 static CellencStep
 note_error(CellencJob *job, const ErrorData *failure)
 {

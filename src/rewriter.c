@@ -31,12 +31,17 @@
 #include "access/htup_details.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/catalog.h"
 #include "catalog/index.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_publication.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "replication/origin.h"
+#include "replication/slot.h"
+#include "storage/lwlock.h"
 #include "storage/procarray.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -90,6 +95,7 @@ typedef struct Rewrite
 	CommandId	cid;
 	Snapshot	snapshot;
 	TimestampTz deadline;
+	bool		published_checked;	/* see check_publications() */
 
 	MemoryContext batch_cxt;
 	MemoryContext row_cxt;		/* reset for every row */
@@ -473,6 +479,58 @@ insert_index_entries(Rewrite *rewrite, IndexSet *set, TupleTableSlot *slot, TU_U
 }
 
 /*
+ * Subscribers
+ */
+
+/* Does anything decode the changes of this database? */
+static bool
+has_logical_slot(void)
+{
+	bool		found = false;
+
+	LWLockAcquire(ReplicationSlotControlLock, LW_SHARED);
+	for (int i = 0; i < max_replication_slots && !found; i++)
+	{
+		ReplicationSlot *slot = &ReplicationSlotCtl->replication_slots[i];
+
+		found = slot->in_use && SlotIsLogical(slot) && slot->data.database == MyDatabaseId;
+	}
+	LWLockRelease(ReplicationSlotControlLock);
+	return found;
+}
+
+/*
+ * Refuse rows whose change would stop a subscriber: it cannot apply an UPDATE
+ * without a replica identity, which PostgreSQL therefore refuses, whether or
+ * not anybody subscribes.  What is told is temporary: see is_temporary().
+ */
+static void
+check_publications(Rewrite *rewrite)
+{
+	Relation	rel = rewrite->rel;
+	PublicationDesc desc;
+
+	if (rewrite->published_checked)
+		return;
+	rewrite->published_checked = true;
+	if (!RelationIsLogicallyLogged(rel) || OidIsValid(RelationGetReplicaIndex(rel)) ||
+		rel->rd_rel->relreplident == REPLICA_IDENTITY_FULL)
+		return;
+
+	RelationBuildPublicationDesc(rel, &desc);
+	if (!desc.pubactions.pubupdate)
+		return;
+	/* a slot that is made from here on leaves out this transaction */
+	(void) GetTopTransactionId();
+	if (has_logical_slot())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("table \"%s\" has no replica identity and publishes updates, which subscribers could not apply",
+						RelationGetRelationName(rel)),
+				 errhint("Set REPLICA IDENTITY using ALTER TABLE, or leave updates out of the publication.")));
+}
+
+/*
  * Rows
  */
 
@@ -531,6 +589,8 @@ update_row(Rewrite *rewrite, IndexSet *indexes, TupleTableSlot *slot)
 	LockTupleMode lockmode;
 	TU_UpdateIndexes update_indexes;
 	ItemPointerData tid = slot->tts_tid;
+
+	check_publications(rewrite);
 
 	/* given to the slot, because what that does not own is copied */
 	ExecForceStoreHeapTuple(form_new_row(rewrite, slot), rewrite->new_slot, true);
@@ -772,7 +832,7 @@ cellenc_rewriter_batch(Relation rel, CellencBatch *batch)
 		PushActiveSnapshot(GetTransactionSnapshot());
 		rewrite->snapshot = GetActiveSnapshot();
 
-		/* for decoders that leave changes of other origins out */
+		/* for subscribers that want changes without an origin alone */
 		replorigin_session_origin = DoNotReplicateId;
 		PG_TRY();
 		{
