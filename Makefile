@@ -94,7 +94,7 @@ check-readme:
 # Servers of installcheck: their settings, and a master key that is the
 # server's user's alone and lies outside of the data directories.
 #
-installcheck: tmp_conf/cellenc.conf wire
+installcheck: tmp_conf/cellenc.conf wire leaks
 export CELLENC_MASTER_KEY_FILE = $(CURDIR)/tmp_conf/master.key
 
 tmp_conf/cellenc.conf: test/cellenc.conf tmp_conf/master.key
@@ -107,9 +107,11 @@ tmp_conf/master.key: Makefile
 		echo "second = hex:$$(openssl rand -hex 32)"; \
 		echo "phrase = passphrase:correct horse battery staple"; } > $@)
 
-.PHONY: wire
+.PHONY: wire leaks
 wire:
 	$(MAKE) -C test/wire PG_CONFIG='$(PG_CONFIG)'
+leaks:
+	$(MAKE) -C test/leaks
 
 .PHONY: print-bindir
 print-bindir:
@@ -121,7 +123,7 @@ print-bindir:
 .PHONY: indent indent-check
 INDENT = test/indent.pl --include '$(includedir_server)' \
 	--include $(firstword $(wildcard /usr/include/openssl /usr/local/include/openssl)) \
-	$(sort $(wildcard src/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/wire/*.[ch]))
+	$(sort $(wildcard src/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/wire/*.[ch] test/leaks/*.[ch]))
 indent:
 	perl $(INDENT)
 indent-check:
@@ -130,6 +132,6 @@ indent-check:
 .PHONY: clean-test
 clean: clean-test
 clean-test:
-	for dir in test/unit test/fuzz test/wire; do \
+	for dir in test/unit test/fuzz test/wire test/leaks; do \
 		if [ -f $$dir/Makefile ]; then $(MAKE) -C $$dir clean; fi; \
 	done
