@@ -459,5 +459,11 @@ CROSS JOIN LATERAL (SELECT CASE
 	ELSE j.blocks_total + 0.05 * least(j.blocks_done, j.blocks_total)
 	END / greatest(1.05 * j.blocks_total + 0.5 * j.index_blocks_total, 1) AS part) p;
 
+CREATE FUNCTION pg_catalog.cellenc_check(OUT severity text, OUT check_name text, OUT detail text, OUT hint text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'cellenc_check' LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_check() FROM PUBLIC;
+
 GRANT EXECUTE ON FUNCTION cellenc.columns_list() TO pg_monitor;
 GRANT SELECT ON cellenc.columns, cellenc.jobs TO pg_monitor;

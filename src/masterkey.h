@@ -89,6 +89,9 @@ extern bool cellenc_masterkey_known(const CellencMasterKey *row);
 /* Every name known to the mapping; palloc'd array. */
 extern CellencMasterKeyStatus *cellenc_masterkey_statuses(int *count);
 
+/* Could the memory that holds the master keys be locked, so that it is not swapped out? */
+extern bool cellenc_masterkey_is_locked(void);
+
 /* Only from _PG_init: shared memory and the worker that loads and reloads. */
 extern void cellenc_masterkey_init(void);
 

@@ -101,6 +101,15 @@ static Secrets *secrets = NULL;
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
+/* Known by the postmaster, and so by its children. */
+static bool locked = false;
+
+bool
+cellenc_masterkey_is_locked(void)
+{
+	return locked;
+}
+
 /*
  * Make the mapping.  That it cannot be locked is no reason not to start:
  * most systems allow little locked memory unless told otherwise.
@@ -119,7 +128,8 @@ map_secrets(void)
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("could not map shared memory for master keys: %m")));
 
-	if (mlock(mapping, size) != 0)
+	locked = mlock(mapping, size) == 0;
+	if (!locked)
 		ereport(WARNING,
 				(errcode(ERRCODE_SYSTEM_ERROR),
 				 errmsg("could not lock the memory of the master keys: %m"),

@@ -205,5 +205,22 @@ is(scalar(() = $text =~ /LOG:  key denial: decrypt, key "pii", role "clerk"/g), 
 ($err, $text) = logged("SELECT cellenc_grant_key('pii', 'clerk')");
 like($text, qr/LOG:  key event: grant, key "pii", version 0, role "\w+"/, 'an event is logged');
 
+#
+# What cellenc_check() tells of the server's process: memory that cannot be
+# locked, master keys that are not there, a network without TLS
+#
+my $findings = "SELECT string_agg(check_name, ' ' ORDER BY check_name) FROM cellenc_check() WHERE check_name IN"
+  . " ('memory_lock', 'master_keys', 'ssl', 'log_hook', 'pg_stat_statements')";
+unlike($node->safe_psql('postgres', $findings), qr/master_keys|ssl|log_hook|pg_stat/, 'cellenc_check() is silent where all is well');
+$node->append_conf('postgresql.conf',
+	"shared_preload_libraries = 'pg_stat_statements, cellenc'\nlisten_addresses = '127.0.0.2'\n"
+	  . "cellenc.master_key_file = ''\ncellenc.master_key_command = 'false'\n");
 $node->stop;
+system_or_bail('sh', '-c', 'ulimit -l 0 && exec "$@"', 'sh', 'pg_ctl', '-w', '-D', $node->data_dir, '-l', $node->logfile, 'start');
+my ($rc, $out, $stderr) = $node->psql('postgres', 'SELECT ssn FROM people');
+like($stderr, qr/master key "default"/, 'the master key is missing');
+is($node->safe_psql('postgres', $findings),
+	'master_keys memory_lock' . ($node->pg_version < 16 ? ' pg_stat_statements' : '') . ' ssl',
+	'cellenc_check() tells of the server');
+system_or_bail('pg_ctl', '-w', '-D', $node->data_dir, 'stop');
 done_testing();
