@@ -333,7 +333,7 @@ move_to_search_key(const CellencSearchKeyRow *search_key)
 			const CellencVersionRow *version = lfirst(cell);
 
 			if (version->state == CELLENC_CURRENT && !is_uuid(&version->search_key, search_key->id.data))
-				(void) cellenc_keymaker_rotate(key);
+				(void) cellenc_keymaker_rotate(key, "for an imported search key");
 		}
 	}
 }

@@ -88,7 +88,8 @@ static const Check setting_checks[] = {
 	"A damaged page is noticed no earlier than when its values are opened. Use pg_checksums."},
 	{"error", "master_keys",
 		"SELECT format('master key %s is %s%s', name, status, ': ' || last_error)"
-		" FROM cellenc.master_keys WHERE status IN ('missing', 'wrong', 'error')",
+		" FROM cellenc.master_keys WHERE status IN ('missing', 'wrong', 'error')"
+		" AND name IN (SELECT name FROM cellenc.master_key)",
 	"Values under keys that it wraps cannot be read once no session has these keys in memory. See cellenc.master_keys."},
 };
 
