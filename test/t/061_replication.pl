@@ -151,6 +151,29 @@ is($subscriber->safe_psql('own', 'SELECT DISTINCT cellenc_key_version(v) FROM cu
 	'nor the version that its values are under');
 
 #
+# Sealed: the subscriber has the same keys, and the role none
+#
+$publisher->safe_psql('postgres', q{ALTER ROLE copier SET cellenc.output = 'sealed'; SELECT cellenc_revoke_key('pii', 'copier')});
+my $bundle = $publisher->safe_psql('postgres', "SELECT cellenc_export_keys('default')");
+my $twin_node = start_node('same', master_key => $master_key);
+$twin_node->append_conf('postgresql.conf', "cellenc.input = 'sealed'\nwal_retrieve_retry_interval = '200ms'");
+$twin_node->reload;
+$twin_node->safe_psql('postgres', "SELECT cellenc_import_keys('$bundle'); CREATE TABLE customers ($types)");
+$twin_node->safe_psql('postgres', "CREATE SUBSCRIPTION same CONNECTION '$conninfo user=copier' PUBLICATION everything");
+$twin_node->wait_for_subscription_sync($publisher, 'same', 'postgres');
+$publisher->safe_psql('postgres', insert(501, 510));
+$publisher->wait_for_catchup('same');
+is($twin_node->safe_psql('postgres', $row_hash), $publisher->safe_psql('postgres', $row_hash),
+	'sealed values pass a role that cannot open them');
+{
+	my $query = 'SELECT v FROM customers ORDER BY id';
+
+	is_deeply([ sealed_values($twin_node, 'postgres', $query) ], [ sealed_values($publisher, 'postgres', $query) ],
+		'byte by byte');
+}
+$twin_node->safe_psql('postgres', 'DROP SUBSCRIPTION same');
+
+#
 # Logical decoding by other plugins
 #
 SKIP:
@@ -161,7 +184,6 @@ SKIP:
 
 	my $peek = "SELECT data FROM pg_logical_slot_peek_changes('peek', NULL, NULL) WHERE data LIKE '%customers%'";
 	like($publisher->safe_psql('postgres', $peek), qr/ v\[\S*\]:'decoded' /, 'test_decoding prints plaintext to whoever may decrypt');
-	$publisher->safe_psql('postgres', "ALTER ROLE copier SET cellenc.output = 'sealed'; SELECT cellenc_revoke_key('pii', 'copier')");
 	my $as_copier = $publisher->connstr('postgres') . ' user=copier';
 	like(scalar $publisher->safe_psql('postgres', $peek, connstr => $as_copier),
 		qr/ v\[\S*\]:'cellenc:1:[^']+' /, 'sealed values, where its role has sealed output');
@@ -175,5 +197,6 @@ SKIP:
 }
 
 $subscriber->stop;
+$twin_node->stop;
 $publisher->stop;
 done_testing();
