@@ -133,15 +133,25 @@ SELECT * FROM cellenc_check_bundle(:'both') ORDER BY key NULLS FIRST, version;
 
 -- what is destroyed stays so
 \c regress_bundle_b
-UPDATE cellenc.key_version SET state = 'destroyed'
-WHERE version = 1 AND key = (SELECT id FROM cellenc.key WHERE name = 'grown');
-DELETE FROM cellenc.key_wrap WHERE version = 1 AND owner = (SELECT id FROM cellenc.key WHERE name = 'grown');
+SET client_min_messages = warning;
+SELECT cellenc_disable_key_version('grown', 1);
+SELECT cellenc_destroy_key_version('grown', 1, 'infinity');
 SELECT * FROM cellenc_check_bundle(:'bundle') ORDER BY key NULLS FIRST, version;
 SELECT cellenc_import_keys(:'bundle');
 SELECT version, state, master_keys FROM cellenc.key_versions WHERE key = 'grown' ORDER BY 1;
 SELECT cellenc_export_keys('default') AS tombstone \gset
+-- and is destroyed elsewhere, where nothing needs it
 \c regress_bundle_c
+SET client_min_messages = warning;
 SELECT * FROM cellenc_check_bundle(:'tombstone') WHERE key = 'grown' ORDER BY version;
+SELECT cellenc_import_keys(:'tombstone');
+SELECT version, state, master_keys FROM cellenc.key_versions WHERE key = 'grown' ORDER BY 1;
+\c regress_bundle_a
+SET client_min_messages = warning;
+SELECT * FROM cellenc_check_bundle(:'tombstone') WHERE key = 'grown' AND version = 1;
+SELECT cellenc_import_keys(:'tombstone');
+\echo :LAST_ERROR_SQLSTATE
+SELECT id, b, c FROM t ORDER BY id;
 
 -- what is no bundle, or not what was exported
 SELECT cellenc_import_keys('');

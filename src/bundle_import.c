@@ -26,6 +26,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "blockers.h"
 #include "bundle_io.h"
 #include "columns.h"
 #include "compat.h"
@@ -33,6 +34,7 @@
 #include "keymaker.h"
 #include "keyring.h"
 #include "report.h"
+#include "retire.h"
 #include "twin.h"
 #include "walk.h"
 
@@ -177,13 +179,38 @@ judge_search_key(Judged *judged, bool lock)
  * Versions
  */
 
+/*
+ * A version that is alive here, but destroyed where the bundle comes from: it
+ * is destroyed here, too, unless something here may need it.  That it was not
+ * disabled first is for its destruction over there to answer for.
+ */
+static void
+judge_tombstone(Judged *judged, const CellencKeyRow *key, const CellencVersionRow *row)
+{
+	ListCell   *lc;
+
+	judged->verdict = VERDICT_DESTROYED;
+	foreach(lc, cellenc_blockers(key, row))
+	{
+		const CellencBlocker *blocker = lfirst(lc);
+
+		if (strcmp(blocker->blocker, "not_disabled") == 0)
+			continue;
+		set_conflict(judged, psprintf("version %d of key \"%s\" is destroyed where the bundle comes from, but needed here: %s",
+									  row->version, key->name, blocker->detail));
+		break;
+	}
+}
+
 static void
 judge_known_version(Judged *judged, const CellencVersionRow *row)
 {
 	const CellencBundleRecord *record = judged->record;
+	CellencKeyRow key;
 
 	judged->known = true;
-	if (!is_uuid(&row->key, record->uuid) || row->version != (int32) record->version)
+	if (!is_uuid(&row->key, record->uuid) || row->version != (int32) record->version ||
+		!cellenc_keycatalog_key_by_id(&row->key, &key))
 		set_conflict(judged, psprintf("version id %u belongs to another version here", record->version_id));
 	else if (!is_check_value(row->check_value, record->check_value) ||
 			 !is_uuid(&row->search_key, record->search_key))
@@ -192,8 +219,7 @@ judge_known_version(Judged *judged, const CellencVersionRow *row)
 	else if (row->state == CELLENC_DESTROYED)
 		judged->verdict = VERDICT_DESTROYED;
 	else if (record->state == CELLENC_BUNDLE_DESTROYED)
-		set_conflict(judged, psprintf("version %d of key \"%s\" is in use here, but destroyed where the bundle comes from",
-									  row->version, record->name));
+		judge_tombstone(judged, &key, row);
 	else
 		judged->verdict = VERDICT_PRESENT;
 }
@@ -422,14 +448,12 @@ add_version(const CellencBundleRecord *record, bool key_is_new, List *masters)
 static void
 destroy_version(const CellencBundleRecord *record)
 {
-	pg_uuid_t	key = uuid_of(record->uuid);
 	CellencVersionRow row;
+	CellencKeyRow key;
 
-	if (!cellenc_keycatalog_version(record->version_id, &row) || row.state == CELLENC_DESTROYED)
-		return;
-	cellenc_keycatalog_delete_wraps(&key, (int32) record->version, NULL);
-	cellenc_keycatalog_set_state(record->version_id, CELLENC_DESTROYED);
-	cellenc_event_record("destroy", record->name, (int32) record->version, "by import");
+	if (cellenc_keycatalog_version(record->version_id, &row) && row.state != CELLENC_DESTROYED &&
+		cellenc_keycatalog_key_by_id(&row.key, &key))
+		cellenc_retire_destroy(&key, &row, "by import");
 }
 
 static int32
