@@ -380,6 +380,8 @@ RESET ROLE;
 
 -- what PUBLIC may call by name: the types', casts', operators' and operator
 -- classes' functions aside
+-- (an array type gets its function with the first column of it)
+CREATE TEMPORARY TABLE privileges_array (v enctext('privileges_a')[]);
 CREATE VIEW public_functions AS
 SELECT p.oid::regprocedure::text AS function
 FROM pg_proc p
