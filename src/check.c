@@ -62,9 +62,8 @@ static const Check setting_checks[] = {
 				   "  OR l.name = 'log_duration' AND l.setting = 'on')"),
 	"Parameters of statements that only call functions are logged before it is known what they do. Set the maximum length to 0."},
 	{"notice", "pg_stat_statements",
-		SETTING_IS("name = 'pg_stat_statements.track_utility' AND setting = 'on'"
-				   " AND current_setting('server_version_num')::integer < 160000"),
-	"Before PostgreSQL 16, constants of utility commands are kept as they are. Set pg_stat_statements.track_utility to off."},
+		SETTING_IS("name = 'pg_stat_statements.track_utility' AND setting = 'on'"),
+	"Utility commands are kept with constants, before PostgreSQL 16 with all of them. Set pg_stat_statements.track_utility to off."},
 	{"warning", "ssl",
 		"SELECT format('ssl is off and listen_addresses is %L', current_setting('listen_addresses'))"
 		" WHERE current_setting('ssl') = 'off'"
