@@ -390,6 +390,8 @@ WHERE (p.pronamespace = 'cellenc'::regnamespace
 	AND has_function_privilege('public', p.oid, 'EXECUTE')
 	AND NOT EXISTS (SELECT FROM pg_type t WHERE p.oid IN (t.typinput, t.typoutput, t.typreceive,
 		t.typsend, t.typmodin, t.typmodout, t.typanalyze))
+	-- an array type's, from the first column of it on
+	AND p.proname <> 'cellenc_array_analyze'
 	AND NOT EXISTS (SELECT FROM pg_cast c WHERE p.oid = c.castfunc)
 	AND NOT EXISTS (SELECT FROM pg_operator o WHERE p.oid = o.oprcode)
 	AND NOT EXISTS (SELECT FROM pg_amproc a WHERE p.oid = a.amproc);
