@@ -18,7 +18,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 BINDIR=${BINDIR:-$(pg_config --bindir)}
 PATH=$BINDIR:$PATH
 # Longest times, in seconds, of a client's build and of one run.
-BUILD_LIMIT=600
+BUILD_LIMIT=1200
 RUN_LIMIT=300
 # Where clients find programs: none in somebody's home.
 CLIENT_PATH=/usr/local/bin:/usr/bin:/bin
