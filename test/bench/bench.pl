@@ -12,8 +12,13 @@
 # What is compared runs in one session or on one server, in alternating order,
 # every round backwards of the last; each figure is a ratio of medians.
 #
+# Rotation is measured at full speed against an UPDATE of the same rows, for two
+# sizes, and with default settings beside readers and writers at fixed rates,
+# whose latencies are compared with those without a rotation.
+#
 # Environment: ROWS, SORT_ROWS, ROTATE_ROWS, REPEAT, BENCH_SECONDS (of one run of
-# pgbench), BINDIR, and PARTS: which of the parts below to measure.  Prints a
+# pgbench), READ_RATE and WRITE_RATE (per second, beside a rotation), PARTITIONS,
+# KEYS, BINDIR, and PARTS: which of the parts below to measure.  Prints a
 # table and one line of JSON, which is also left in bench.json; the exit code
 # tells whether every target was met.
 
@@ -25,6 +30,11 @@ use File::Temp qw(tempdir);
 my $rows = $ENV{ROWS} || 1_000_000;
 my $sort_rows = $ENV{SORT_ROWS} || 100_000;
 my $rotate_rows = $ENV{ROTATE_ROWS} || 2_000_000;
+my $read_rate = $ENV{READ_RATE} || 400;
+my $write_rate = $ENV{WRITE_RATE} || 100;
+my $partitions = $ENV{PARTITIONS} || 10_000;
+my $keys = $ENV{KEYS} || 1000;
+my $versions = 50;
 my $lookups = 10_000;
 my $seconds = $ENV{BENCH_SECONDS} || 10;
 my $repeat = $ENV{REPEAT} || 7;
@@ -48,6 +58,7 @@ my %settings = (
 my $dir = tempdir('cellenc-bench.XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $bare_port = 5433;
 my @figures;
+my @facts;		# [name, value, unit]: measured, without a target
 my %times;		# label => [milliseconds, ...]
 my %rates;		# label => [transactions per second, ...]
 
@@ -60,8 +71,12 @@ my %parts = (
 	sorts => \&measure_sorts,
 	oltp => \&measure_oltp,
 	hooks => \&measure_hooks,
-	rotation => \&measure_rotation);
-my @all_parts = qw(scans inserts bytes first_use lookups sorts oltp hooks rotation);
+	rotation => \&measure_rotation,
+	rotation_load => \&measure_rotation_load,
+	partitions => \&measure_partitions,
+	many_keys => \&measure_many_keys);
+my @all_parts =
+  qw(scans inserts bytes first_use lookups sorts oltp hooks rotation rotation_load partitions many_keys);
 my @wanted = split(' ', $ENV{PARTS} || "@all_parts");
 
 foreach my $part (@wanted)
@@ -73,6 +88,7 @@ $ENV{PGHOST} = $dir;
 $ENV{PGPORT} = 5432;
 $ENV{PGUSER} = 'postgres';
 $ENV{PGDATABASE} = 'postgres';
+$ENV{PGOPTIONS} = "-c client_min_messages=warning";
 $SIG{INT} = $SIG{TERM} = sub { exit 130 };
 
 start_server();
@@ -125,11 +141,17 @@ sub start_server
 	start_cluster('data', $ENV{PGPORT},
 		"shared_preload_libraries = 'cellenc'\ncellenc.master_key_file = '$dir/master.key'\n");
 
-	# Jobs at full speed, where this version limits them.
-	query("DO \$\$ BEGIN
-			 IF EXISTS (SELECT FROM pg_settings WHERE name = 'cellenc.job_max_wal_rate') THEN
-			   EXECUTE 'ALTER DATABASE postgres SET cellenc.job_max_wal_rate = 0';
-			 END IF; END \$\$");
+	limit_jobs(0);
+	return;
+}
+
+# Jobs at full speed, or with default settings.
+sub limit_jobs
+{
+	my ($limited) = @_;
+
+	query($limited ? 'ALTER SYSTEM RESET cellenc.job_max_wal_rate' : 'ALTER SYSTEM SET cellenc.job_max_wal_rate = 0');
+	query('SELECT pg_reload_conf()');
 	return;
 }
 
@@ -205,6 +227,13 @@ sub figure
 	push @figures,
 	  { name => $name, measured => $measured, relation => $relation,
 		target => $target, unit => $unit, met => $met };
+	return;
+}
+
+sub fact
+{
+	my ($name, $value, $unit) = @_;
+	push @facts, [ $name, $value, $unit ];
 	return;
 }
 
@@ -531,22 +560,53 @@ sub measure_hooks
 	return;
 }
 
-sub measure_rotation
+#
+# Rotation.
+#
+sub rotated_table
 {
-	my @fresh = (
+	my ($rows) = @_;
+	return (
 		'SET client_min_messages = warning',
 		'DROP TABLE IF EXISTS rotated',
 		"CREATE TABLE rotated (id bigint, v enctext('rotated'), note text)",
 		"INSERT INTO rotated SELECT i, left(md5(i::text), 20), left(md5((-i)::text), 20)
-		   FROM generate_series(1, $rotate_rows) i",
+		   FROM generate_series(1, $rows) i",
 		'ALTER TABLE rotated ADD PRIMARY KEY (id)',
 		'VACUUM (ANALYZE) rotated',
 		'CHECKPOINT');
-	my (@update, @rotate);
+}
 
+# Milliseconds that a rotation of the table takes.
+sub rotate
+{
+	my (@before) = @_;
+	my $run = session(@before,
+		[ 'rotate', "SELECT cellenc_rotate_key('rotated')" ],
+		[ 'wait', 'CALL cellenc_wait()' ]);
+	my $left = query("SELECT count(*) FROM rotated WHERE cellenc_key_version(v) <>
+		(SELECT version FROM cellenc.key_versions WHERE key = 'rotated' AND state = 'current')");
+
+	die "bench.pl: $left values are not under the current version\n" if $left ne '0';
+	return $run->{rotate}[0] + $run->{wait}[0];
+}
+
+# Once for all parts.
+sub make_rotated_key
+{
 	session('SET client_min_messages = warning',
 		'DROP TABLE IF EXISTS source, plain, cellenc, term, raw, pgp, one_plain, one_cellenc',
-		"SELECT cellenc_create_key('rotated')", 'CHECKPOINT');
+		"SELECT cellenc_create_key('rotated', if_not_exists => true)", 'CHECKPOINT');
+	return;
+}
+
+sub measure_rotation
+{
+	my @fresh = rotated_table($rotate_rows);
+	my (@update, @rotate);
+	my $twice;
+
+	make_rotated_key();
 	foreach my $round (1 .. $rotate_repeat)
 	{
 		foreach my $what ($round % 2 ? qw(update rotate) : qw(rotate update))
@@ -558,20 +618,247 @@ sub measure_rotation
 			}
 			else
 			{
-				my $run = session(@fresh,
-					[ 'rotate', "SELECT cellenc_rotate_key('rotated')" ],
-					[ 'wait', 'CALL cellenc_wait()' ]);
-				my $left = query("SELECT count(*) FROM rotated WHERE cellenc_key_version(v) <>
-					(SELECT version FROM cellenc.key_versions WHERE key = 'rotated' AND state = 'current')");
+				my $lsn;
 
-				die "bench.pl: $left values are not under the current version\n" if $left ne '0';
-				push @rotate, $run->{rotate}[0] + $run->{wait}[0];
+				session(@fresh);
+				$lsn = query('SELECT pg_current_wal_insert_lsn()');
+				push @rotate, rotate();
+				fact('WAL of a rotation, for each row',
+					query("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '$lsn')") / $rotate_rows, 'bytes')
+				  if $round == 1;
 			}
 		}
 	}
 	$times{update} = \@update;
 	$times{rotate} = \@rotate;
+	fact('rotation at full speed', 1000 * $rotate_rows / median(@rotate), 'values/s');
 	figure("rotation of $rotate_rows rows / plain UPDATE", median(@rotate) / median(@update), '<=', 1.6, 'x');
+
+	$twice = rotate(rotated_table(2 * $rotate_rows));
+	$times{rotate_twice} = [$twice];
+	figure('rotation of twice as many rows', $twice / median(@rotate), '<=', 2.2, 'x');
+	return;
+}
+
+# Run programs beside each other and wait for them; the number that failed.
+sub run_together
+{
+	my (@commands) = @_;
+	my @pids;
+	my $failed = 0;
+
+	foreach my $command (@commands)
+	{
+		my $pid = fork() // die "could not fork: $!\n";
+		if ($pid == 0)
+		{
+			exec($command) or die "could not run \"$command\": $!\n";
+		}
+		push @pids, $pid;
+	}
+	foreach my $pid (@pids)
+	{
+		waitpid($pid, 0);
+		$failed++ if $? != 0;
+	}
+	return $failed;
+}
+
+# Readers and writers for some seconds.  Adds the latencies, in milliseconds
+# and without the lag of the schedule, to $latencies->{read} and {write};
+# returns how many statements failed.  Ignored is what began at or after
+# the time that $until gives in the end, in seconds since 1970.
+sub run_load
+{
+	my ($latencies, $until) = @_;
+	my %rate = (read => $read_rate, write => $write_rate);
+	my $failed = run_together(map {
+			"exec $bindir/pgbench -n -M prepared -c 4 -j 1 -T $seconds -R $rate{$_} -l --log-prefix=$dir/load_$_"
+			  . " -f $dir/load.$_ >$dir/load_$_.out 2>&1" } sort keys %rate);
+	my $end = $until ? $until->() : undef;
+
+	foreach my $kind (sort keys %rate)
+	{
+		foreach my $log (glob "$dir/load_$kind.[0-9]*")
+		{
+			open(my $in, '<', $log) or die "could not read \"$log\": $!\n";
+			while (my $line = <$in>)
+			{
+				# client, number, latency, script, end in s and us, lag
+				my @field = split(' ', $line);
+				next if $end && $field[4] >= $end;
+				push @{ $latencies->{$kind} }, ($field[2] - $field[6]) / 1000;
+			}
+			close($in);
+			unlink $log;
+		}
+		open(my $in, '<', "$dir/load_$kind.out") or die "could not read pgbench's output: $!\n";
+		while (my $line = <$in>)
+		{
+			$failed += $1 if $line =~ /^number of failed transactions: (\d+)/;
+		}
+		close($in);
+	}
+	return $failed;
+}
+
+sub quantile
+{
+	my ($part, $values) = @_;
+	my @sorted = sort { $a <=> $b } @$values;
+	return $sorted[ int($part * $#sorted) ];
+}
+
+sub measure_rotation_load
+{
+	my (%without, %beside);
+	my $failed;
+	my ($before, $after, $rounds);
+
+	make_rotated_key();
+	session(rotated_table($rotate_rows));
+	foreach my $file (qw(read write))
+	{
+		unlink "$dir/load.$file";
+	}
+	append("$dir/load.read", "\\set id random(1, $rotate_rows)\nSELECT v FROM rotated WHERE id = :id;\n");
+	append("$dir/load.write", "\\set id random(1, $rotate_rows)\n\\set value random(1, 1000000000)\n"
+		  . "UPDATE rotated SET v = 'value ' || :value, note = :value WHERE id = :id;\n");
+
+	limit_jobs(1);
+	run_load({});
+	$failed = run_load(\%without) + run_load(\%without);
+	session('VACUUM rotated', 'CHECKPOINT');
+	$before = query("SELECT pg_table_size('rotated')");
+	query("SELECT cellenc_rotate_key('rotated')");
+	for ($rounds = 1;; $rounds++)
+	{
+		my $end;
+		$failed += run_load(\%beside, sub {
+				$end = query('SELECT extract(epoch FROM finished_at) FROM cellenc.jobs ORDER BY job DESC LIMIT 1');
+				return $end; });
+		last if $end;
+	}
+	$after = query("SELECT pg_table_size('rotated')");
+	limit_jobs(0);
+
+	fact('rotation with default settings beside a load', query('SELECT values_done /
+		extract(epoch FROM finished_at - started_at) FROM cellenc.jobs ORDER BY job DESC LIMIT 1'), 'values/s');
+	foreach my $kind (qw(read write))
+	{
+		foreach my $part ([ 'median', 0.5 ], [ 'p99', 0.99 ], [ 'p99.9', 0.999 ])
+		{
+			fact("$kind, $part->[0], without a rotation", quantile($part->[1], $without{$kind}), 'ms');
+			fact("$kind, $part->[0], beside one", quantile($part->[1], $beside{$kind}), 'ms');
+		}
+	}
+	figure("reads, p99: beside a rotation / without",
+		quantile(0.99, $beside{read}) / quantile(0.99, $without{read}), '<=', 1.5, 'x');
+	figure("writes, p99: beside a rotation / without",
+		quantile(0.99, $beside{write}) / quantile(0.99, $without{write}), '<=', 2, 'x');
+	figure('failed statements', $failed, '==', 0, 'statements');
+	figure('size of the table: after / before', $after / $before, '<=', 1.25, 'x');
+	return;
+}
+
+# Memory of a worker that is its own, in kB.
+sub worker_memory
+{
+	my $pid = query("SELECT pid FROM pg_stat_activity WHERE backend_type = 'cellenc worker' LIMIT 1");
+	my $memory = 0;
+
+	return 0 unless $pid && open(my $in, '<', "/proc/$pid/status");
+	while (my $line = <$in>)
+	{
+		$memory += $1 if $line =~ /^Rss(?:Anon|File):\s*(\d+) kB/;
+	}
+	close($in);
+	return $memory;
+}
+
+sub measure_partitions
+{
+	my $most = 0;
+
+	make_rotated_key();
+	session('SET client_min_messages = warning',
+		'DROP TABLE IF EXISTS rotated',
+		"CREATE TABLE rotated (id bigint, v enctext('rotated'), note text) PARTITION BY RANGE (id)");
+	# not in one transaction: each takes locks
+	foreach my $start (map { $_ * 100 } 0 .. ($partitions - 1) / 100)
+	{
+		session("DO \$\$ BEGIN FOR i IN $start .. least($start + 99, $partitions - 1) LOOP
+			EXECUTE format('CREATE TABLE rotated_%s PARTITION OF rotated FOR VALUES FROM (%s) TO (%s)', i, i * 10, i * 10 + 10);
+			EXECUTE format('INSERT INTO rotated_%s SELECT g, g FROM generate_series(%s, %s) g', i, i * 10, i * 10 + 9);
+			END LOOP; END \$\$");
+	}
+	my $pid = fork() // die "could not fork: $!\n";
+	if ($pid == 0)
+	{
+		$SIG{INT} = $SIG{TERM} = 'DEFAULT';
+		exec("exec $bindir/psql -XAtq -c \"SELECT cellenc_rotate_key('rotated')\" -c 'CALL cellenc_wait()' >$dir/wait.out 2>&1")
+		  or die "could not run psql: $!\n";
+	}
+	while (waitpid($pid, 1) == 0)
+	{
+		my $now = worker_memory();
+		$most = $now if $now > $most;
+		select(undef, undef, undef, 0.1);
+	}
+	die "bench.pl: rotation of partitions failed\n" if $? != 0;
+	$times{rotate_partitions} = [ query('SELECT 1000 * extract(epoch FROM finished_at - started_at) FROM cellenc.jobs ORDER BY job DESC LIMIT 1') ];
+	figure("memory of a worker, $partitions partitions", $most / 1024, '<=', 64, 'MB');
+	foreach my $start (map { $_ * 100 } 0 .. ($partitions - 1) / 100)
+	{
+		session("DO \$\$ BEGIN FOR i IN $start .. least($start + 99, $partitions - 1) LOOP
+			EXECUTE format('DROP TABLE rotated_%s', i); END LOOP; END \$\$");
+	}
+	session('DROP TABLE rotated');
+	return;
+}
+
+# Inserts, reads and a rotation among many keys, compared with few.
+sub measure_many_keys
+{
+	my $few = 50_000;
+	my @insert = ('TRUNCATE few', "INSERT INTO few SELECT i, i::text FROM generate_series(1, $few) i");
+	my %median;
+
+	session('SET client_min_messages = warning', "SELECT cellenc_create_key('few')",
+		"CREATE TABLE few (id bigint, v enctext('few'))");
+	foreach my $when (qw(few many))
+	{
+		if ($when eq 'many')
+		{
+			foreach my $start (map { $_ * 10 } 0 .. ($keys - 1) / 10)
+			{
+				session('SET client_min_messages = warning',
+					"DO \$\$ BEGIN FOR i IN $start .. $start + 9 LOOP
+					PERFORM cellenc_create_key('key' || i);
+					FOR j IN 2 .. $versions LOOP PERFORM cellenc_rotate_key('key' || i, false); END LOOP; END LOOP; END \$\$");
+			}
+			session('VACUUM (ANALYZE)');
+		}
+		foreach my $round (1 .. $repeat)
+		{
+			my $measured = session($insert[0], [ "insert_$when", $insert[1] ],
+				[ "select_$when", 'SELECT sum(length(v)) FROM few' ],
+				'SET client_min_messages = warning',
+				[ "rotate_$when", "SELECT cellenc_rotate_key('few')" ], [ "wait_$when", 'CALL cellenc_wait()' ]);
+			my $first = session([ "first_$when", 'SELECT v FROM few LIMIT 1' ]);
+
+			$measured->{"rotate_$when"}[0] += $measured->{"wait_$when"}[0];
+			push @{ $times{"$_"} }, $measured->{$_}[0] foreach "insert_$when", "select_$when", "rotate_$when";
+			push @{ $times{"first_$when"} }, $first->{"first_$when"}[0];
+		}
+	}
+	foreach my $what (qw(insert select rotate))
+	{
+		figure("$what among $keys keys of $versions versions / a few",
+			median(@{ $times{"${what}_many"} }) / median(@{ $times{"${what}_few"} }), '<=', 1.2, 'x');
+	}
+	figure("first use among $keys keys, over a few",
+		median(@{ $times{first_many} }) - median(@{ $times{first_few} }), '<=', 1, 'ms');
 	return;
 }
 
@@ -640,14 +927,17 @@ sub report
 		  sprintf($figure->{unit} eq 'bytes' ? '%d %s' : '%.2f %s', $figure->{measured}, $figure->{unit}),
 		  $figure->{met} ? 'pass' : 'MISS';
 	}
+	printf "%-52s %10s %12s\n", $_->[0], '', sprintf('%.2f %s', @$_[ 1, 2 ]) foreach @facts;
 	printf "\n%d of %d targets met\n", @figures - $missed, scalar @figures;
 
-	$json = sprintf('{"server": %s, "machine": %s, "settings": %s, "rows": %d, "figures": [%s], "medians_ms": {%s}, "medians_tps": {%s}}',
+	$json = sprintf('{"server": %s, "machine": %s, "settings": %s, "rows": %d, "figures": [%s], "facts": [%s], "medians_ms": {%s}, "medians_tps": {%s}}',
 		json_string($version), json_string(machine()), json_string($settings), $rows,
 		join(', ', map {
 			sprintf('{"name": %s, "target": "%s %s", "measured": %.4f, "unit": "%s", "pass": %s}',
 				json_string($_->{name}), $_->{relation}, $_->{target}, $_->{measured}, $_->{unit},
 				$_->{met} ? 'true' : 'false') } @figures),
+		join(', ', map {
+			sprintf('{"name": %s, "measured": %.4f, "unit": "%s"}', json_string($_->[0]), @$_[ 1, 2 ]) } @facts),
 		json_medians(\%times), json_medians(\%rates));
 	print "$json\n";
 	unlink 'bench.json';

@@ -1,7 +1,8 @@
 #
 # DDL and maintenance in a loop beside rotations and writers: no statement
 # fails, none waits for longer than a batch takes, no row is lost, and every
-# rotation ends.
+# rotation ends.  Transactions that a job has to wait for hold it up visibly and
+# never deadlock with it, whatever else waits.
 #
 use strict;
 use warnings;
@@ -21,6 +22,7 @@ my $rounds = $ENV{DDL_ROUNDS} // 3;
 # A user is never the victim of a deadlock, however soon he looks for one.
 my $node = start_node('main', conf => <<'EOC');
 deadlock_timeout = 400ms
+max_prepared_transactions = 2
 log_statement = none
 autovacuum_naptime = 1s
 EOC
@@ -183,6 +185,49 @@ foreach my $table (qw(t p m))
 	is(query("SELECT DISTINCT cellenc_key_version(v) = (SELECT version FROM cellenc.keys) FROM $table"),
 		't', "every value of $table is under the current version");
 }
+
+#
+# Barriers: an idle transaction, a prepared one, and a pg_dump that waits for a
+# lock, while others wait for the job
+#
+
+query('CREATE TABLE apart (id int)');
+my $idle = $node->background_psql('postgres');
+$idle->query_safe('BEGIN; SELECT 1');
+my $idle_pid = $idle->query_safe('SELECT pg_backend_pid()');
+query("BEGIN; INSERT INTO t (id, v, o, control) VALUES (0, value(1), 1, md5(value(1))); PREPARE TRANSACTION 'older'");
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('BEGIN; LOCK TABLE apart');
+my $holder_pid = $holder->query_safe('SELECT pg_backend_pid()');
+my $dump = IPC::Run::start([ 'pg_dump', '-f', "$dir/dump.sql", '-d', $node->connstr('postgres') ]);
+my $dump_pid = "(SELECT pid FROM pg_stat_activity WHERE query LIKE 'LOCK TABLE %ACCESS SHARE MODE%' AND wait_event_type = 'Lock')";
+ok($node->poll_query_until('postgres', "SELECT $dump_pid IS NOT NULL"), 'pg_dump waits for a lock');
+$dump_pid = query("SELECT $dump_pid");
+
+query("SET client_min_messages = warning; SELECT cellenc_rotate_key('pii')");
+my @calls = map {
+	IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', "CALL cellenc_wait(timeout => '5 min')" ])
+} 1 .. 3;
+
+sub is_held_up
+{
+	my ($pattern, $name) = @_;
+	ok($node->poll_query_until('postgres', "SELECT state = 'waiting' AND waiting_for ~ '^($pattern)' FROM cellenc.jobs ORDER BY job DESC LIMIT 1"),
+		"the job is held up by $name");
+}
+is_held_up("transaction of pid ($idle_pid|$holder_pid|$dump_pid) \\(|prepared transaction with xid", 'one of four');
+$idle->query_safe('COMMIT');
+is_held_up("transaction of pid ($holder_pid|$dump_pid) \\(|prepared transaction with xid", 'one of three');
+$holder->query_safe('COMMIT');
+ok($dump->finish, 'pg_dump ends');
+is_held_up('prepared transaction with xid', 'the prepared one');
+query("COMMIT PREPARED 'older'");
+ok($_->finish, 'who waits for the job ends') foreach @calls;
+is(query('SELECT state FROM cellenc.jobs ORDER BY job DESC LIMIT 1'), 'done', 'and the job');
+is(query('SELECT cellenc_key_version(v) = (SELECT version FROM cellenc.keys) FROM t WHERE id = 0'), 't',
+	'what the prepared transaction wrote is found');
+$idle->quit;
+$holder->quit;
 
 my $log = slurp_file($node->logfile);
 unlike($log, qr/TRAP|PANIC/, 'nothing bad in the log');
