@@ -4,10 +4,12 @@
  *	  The jobs that bring values under the current versions of their keys:
  *	  rotate and reencrypt.
  *
- * barrier -> pass 1 -> barrier -> pass 2 ... until a pass that began after a
- * barrier found nothing stale.  The first barrier sees to it that nobody
- * seals under the old version any more; the later ones, that nobody holds a
- * stale value copied during the pass before.
+ * barrier -> pass 1 -> barrier -> pass 2 ... until two passes in a row found
+ * nothing stale.  The first barrier sees to it that nobody seals under the old
+ * version any more; the later ones, that nobody holds a stale value copied
+ * during the pass before.  One pass is not enough, because it has no snapshot
+ * of its own: an UPDATE may take a row, with its old bytes, from where the
+ * pass has not been to where it has.
  *
  * While it goes on, and after the last pass, comes the upkeep of
  * job_upkeep.c.
@@ -50,6 +52,13 @@ static struct
 	List	   *relations;
 	int64	   *blocks;			/* of each, when it was read */
 }			pass_memo;
+
+/* The last pass that this process saw find nothing. */
+static struct
+{
+	int64		job;			/* 0: none */
+	int32		pass;
+}			clean_memo;
 
 static char *
 describe(const CellencJob *job)
@@ -233,7 +242,7 @@ close_pass(CellencJob *job)
 	cellenc_job_set_state(job, CELLENC_JOB_RUNNING);
 	job->relation = InvalidOid;
 	job->next_block = job->end_block = 0;
-	if (job->found == 0)
+	if (job->found == 0 && clean_memo.job == job->job && clean_memo.pass == job->pass - 1)
 	{
 		job->phase = CELLENC_PHASE_INDEXES;
 		job->index = InvalidOid;
@@ -241,6 +250,11 @@ close_pass(CellencJob *job)
 	}
 	else
 	{
+		if (job->found == 0)
+		{
+			clean_memo.job = job->job;
+			clean_memo.pass = job->pass;
+		}
 		job->phase = CELLENC_PHASE_BARRIER;
 		job->pass++;
 		cellenc_job_set_state(job, CELLENC_JOB_WAITING);
