@@ -454,6 +454,13 @@ insert_index_entries(Rewrite *rewrite, IndexSet *set, TupleTableSlot *slot, TU_U
 
 	if (which == TU_None)
 		return;
+
+	/* an ERROR restores both with the subtransaction */
+	GetUserIdAndSecContext(&save_userid, &save_sec_context);
+	SetUserIdAndSecContext(rewrite->rel->rd_rel->relowner,
+						   save_sec_context | SECURITY_RESTRICTED_OPERATION);
+
+	/* not before: to read an expression calls functions of constants in it */
 	if (set->count < 0)
 	{
 		MemoryContext oldcxt = MemoryContextSwitchTo(rewrite->batch_cxt);
@@ -461,11 +468,6 @@ insert_index_entries(Rewrite *rewrite, IndexSet *set, TupleTableSlot *slot, TU_U
 		open_indexes(rewrite, set);
 		MemoryContextSwitchTo(oldcxt);
 	}
-
-	/* an ERROR restores both with the subtransaction */
-	GetUserIdAndSecContext(&save_userid, &save_sec_context);
-	SetUserIdAndSecContext(rewrite->rel->rd_rel->relowner,
-						   save_sec_context | SECURITY_RESTRICTED_OPERATION);
 	for (int i = 0; i < set->count; i++)
 	{
 		if (!set->infos[i]->ii_ReadyForInserts)
