@@ -29,6 +29,7 @@
 #include "report.h"
 #include "secret.h"
 #include "twin.h"
+#include "unwrap.h"
 #include "walk.h"
 
 PG_FUNCTION_INFO_V1(cellenc_export_keys);
@@ -237,10 +238,10 @@ write_records(uint8 *dst, List *records)
 		if (record.key)
 		{
 			memcpy(owner.data, record.uuid, UUID_LEN);
-			cellenc_keyring_unwrap(&owner, (int32) record.version, record.version_id, record.purpose,
-								   record.check_value,
-								   record.purpose == CELLENC_PURPOSE_SEARCH ? "search key" : record.name,
-								   key);
+			cellenc_unwrap_key(&owner, (int32) record.version, record.version_id, record.purpose,
+							   record.check_value,
+							   record.purpose == CELLENC_PURPOSE_SEARCH ? "search key" : record.name,
+							   key);
 			record.key = key;
 		}
 		dst = cellenc_bundle_write_record(dst, &record);

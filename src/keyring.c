@@ -30,6 +30,7 @@
 #include "keyring.h"
 #include "refusal.h"
 #include "report.h"
+#include "unwrap.h"
 
 /* Contexts of (version, salt): a power of two. */
 #define SUBKEY_SLOTS 64
@@ -505,115 +506,6 @@ report_no_current(const CellencKey *key)
 			 errhint("Use cellenc_enable_key_version or cellenc_rotate_key.")));
 }
 
-/*
- * The first of the wraps whose master key this server has, in master_bytes:
- * one that is loaded already before one that a provider has to be asked for.
- * NULL if no row of a master key is there.
- */
-static const CellencWrapRow *
-find_wrap(List *wraps, uint8 *master_bytes)
-{
-	CellencMasterKey master;
-	CellencMasterKey last;
-	bool		any = false;
-	char		reason[CELLENC_REASON_LEN];
-	ListCell   *lc;
-
-	foreach(lc, wraps)
-	{
-		const CellencWrapRow *wrap = lfirst(lc);
-
-		if (cellenc_keycatalog_master_key(&wrap->master_key, &master) &&
-			cellenc_masterkey_matches(&master) == 1)
-		{
-			cellenc_masterkey_get(&master, master_bytes);
-			return wrap;
-		}
-	}
-	foreach(lc, wraps)
-	{
-		const CellencWrapRow *wrap = lfirst(lc);
-
-		if (!cellenc_keycatalog_master_key(&wrap->master_key, &master))
-			continue;
-		last = master;
-		any = true;
-		if (cellenc_masterkey_find(&master, master_bytes, reason) == CELLENC_MASTERKEY_FOUND)
-			return wrap;
-	}
-	if (any)
-		cellenc_masterkey_get(&last, master_bytes); /* for its error */
-	return NULL;
-}
-
-static bool
-same_wraps(List *a, List *b)
-{
-	ListCell   *la;
-	ListCell   *lb;
-
-	if (list_length(a) != list_length(b))
-		return false;
-	forboth(la, a, lb, b)
-	{
-		if (memcmp(&((CellencWrapRow *) lfirst(la))->master_key,
-				   &((CellencWrapRow *) lfirst(lb))->master_key, UUID_LEN) != 0)
-			return false;
-	}
-	return true;
-}
-
-void
-cellenc_keyring_unwrap(const pg_uuid_t *owner, int32 version, uint32 version_id,
-					   CellencPurpose purpose, const uint8 *check_value, const char *name, uint8 *key)
-{
-	List	   *wraps = NIL;
-	List	   *before;
-	const CellencWrapRow *wrap;
-	CellencWrapInfo info;
-	uint8		master_bytes[CELLENC_KEY_LEN];
-	uint8		check[CELLENC_CHECK_LEN];
-	CellencStatus status;
-
-	/*
-	 * A change of the master key may be committed between the look-up of the
-	 * wraps and that of their master keys: then there are other wraps.
-	 */
-	do
-	{
-		before = wraps;
-		wraps = cellenc_keycatalog_wraps(owner, version);
-		wrap = find_wrap(wraps, master_bytes);
-	} while (!wrap && !same_wraps(before, wraps));
-	if (!wrap)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("key \"%s\" is not wrapped under any known master key", name)));
-
-	info.purpose = purpose;
-	info.version_id = version_id;
-	memcpy(info.uuid, owner->data, CELLENC_UUID_LEN);
-	info.version = (uint32) version;
-	memcpy(info.master_uuid, wrap->master_key.data, CELLENC_UUID_LEN);
-
-	status = cellenc_envelope_unwrap(&info, master_bytes, wrap->wrapped, CELLENC_WRAPPED_LEN, key);
-	cellenc_cipher_wipe(master_bytes, sizeof(master_bytes));
-	if (status == CELLENC_OK)
-		status = cellenc_cipher_check_value(key, owner->data, check);
-	if (status == CELLENC_OK && !cellenc_cipher_equal(check, check_value, CELLENC_CHECK_LEN))
-		status = CELLENC_BAD_CHECK;
-	if (status == CELLENC_OK)
-		return;
-
-	cellenc_cipher_wipe(key, CELLENC_KEY_LEN);
-	if (status == CELLENC_LIBRARY)
-		cellenc_report_status(status);
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("wrapped key \"%s\" failed authentication", name),
-			 errdetail("Its row in the key tables has been altered, or belongs to another key or master key.")));
-}
-
 static void
 load_cipher(CellencKeyVersion *version)
 {
@@ -626,9 +518,9 @@ load_cipher(CellencKeyVersion *version)
 	CellencStatus status;
 
 	strlcpy(name, version->key->row.name, sizeof(name));
-	cellenc_keyring_unwrap(&row.key, row.version, version_id,
-						   literal ? CELLENC_PURPOSE_LITERAL : CELLENC_PURPOSE_DATA,
-						   row.check_value, name, key);
+	cellenc_unwrap_key(&row.key, row.version, version_id,
+					   literal ? CELLENC_PURPOSE_LITERAL : CELLENC_PURPOSE_DATA,
+					   row.check_value, name, key);
 	status = cellenc_cipher_key_new(key, &cipher);
 	cellenc_cipher_wipe(key, sizeof(key));
 	if (status != CELLENC_OK)
@@ -764,8 +656,8 @@ cellenc_keyring_search_mac(void)
 		return NULL;
 	if (unlikely(!search_mac))
 	{
-		cellenc_keyring_unwrap(&search_row.id, 0, 0, CELLENC_PURPOSE_SEARCH,
-							   search_row.check_value, "search key", key);
+		cellenc_unwrap_key(&search_row.id, 0, 0, CELLENC_PURPOSE_SEARCH,
+						   search_row.check_value, "search key", key);
 		status = cellenc_cipher_mac_new(key, CELLENC_KEY_LEN, &mac);
 		cellenc_cipher_wipe(key, sizeof(key));
 		if (status != CELLENC_OK)

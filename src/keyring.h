@@ -110,11 +110,6 @@ extern void cellenc_keyring_check_search(void);
 /* Is id the current search key's? */
 extern bool cellenc_keyring_search_key_is(const pg_uuid_t *id);
 
-/* Unwrap the key that owner's wraps hold: 32 bytes, for whoever wraps it anew. */
-extern void cellenc_keyring_unwrap(const pg_uuid_t *owner, int32 version, uint32 version_id,
-								   CellencPurpose purpose, const uint8 *check_value,
-								   const char *name, uint8 *key);
-
 /* Only from _PG_init. */
 extern void cellenc_keyring_init(void);
 

@@ -25,6 +25,7 @@
 #include "keymaker.h"
 #include "keyring.h"
 #include "report.h"
+#include "unwrap.h"
 
 PG_FUNCTION_INFO_V1(cellenc_add_master_key);
 PG_FUNCTION_INFO_V1(cellenc_remove_master_key);
@@ -98,8 +99,8 @@ wrapped_keys(const char *name)
 static void
 unwrap(const WrappedKey *wrapped, uint8 *key)
 {
-	cellenc_keyring_unwrap(&wrapped->owner, wrapped->version, wrapped->version_id, wrapped->purpose,
-						   wrapped->check_value, wrapped->name, key);
+	cellenc_unwrap_key(&wrapped->owner, wrapped->version, wrapped->version_id, wrapped->purpose,
+					   wrapped->check_value, wrapped->name, key);
 }
 
 /* That it does is what lets other wraps go. */
