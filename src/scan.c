@@ -23,6 +23,7 @@
 #include "access/tableam.h"
 #include "access/transam.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_class.h"
 #include "common/pg_prng.h"
 #include "executor/tuptable.h"
@@ -62,9 +63,14 @@ typedef struct Scan
 bool
 cellenc_scan_handles(Relation rel)
 {
-	/* another session's temporary table is in that session's memory */
-	return (rel->rd_rel->relkind == RELKIND_RELATION || rel->rd_rel->relkind == RELKIND_MATVIEW) &&
-		!RELATION_IS_OTHER_TEMP(rel);
+	if (rel->rd_rel->relkind != RELKIND_RELATION && rel->rd_rel->relkind != RELKIND_MATVIEW)
+		return false;
+
+	/*
+	 * Another session's temporary table is in that session's memory; a
+	 * standby has no file for an unlogged one.
+	 */
+	return !RELATION_IS_OTHER_TEMP(rel) && (RelationIsPermanent(rel) || !RecoveryInProgress());
 }
 
 Relation

@@ -419,6 +419,12 @@ $node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
 $sums =~ s/UNION ALL[^\n]*big_unlogged\n//;
 $before = query($sums);
 is_complete($standby, 'postgres', 'standby');
+my $usage = "SELECT sum(n_values) FROM cellenc_usage('big') WHERE relation <> 'big_unlogged'::regclass";
+is($standby->safe_psql('postgres', $usage), query($usage), 'standby: usage');
+is($standby->safe_psql('postgres', "SELECT sum(n_failed) FROM cellenc_verify() WHERE key = 'big'"), '0', 'standby: verify');
+is($standby->safe_psql('postgres', "SELECT blocker FROM cellenc_destroy_blockers('big', 2)"), 'current', 'standby: blockers');
+is($standby->safe_psql('postgres', "SELECT count(*) FROM cellenc_destroy_blockers('pii', (SELECT max(version)"
+		  . " FROM cellenc.key_versions WHERE key = 'pii' AND state = 'disabled'))"), '0', 'standby: all kinds of blockers');
 
 # a dump, and one of the key tables from before
 query("COPY cellenc.key_wrap FROM '$tempdir/wraps'");
