@@ -164,6 +164,13 @@ cellenc_guc_init(void)
 	define_master_key_settings();
 	define_job_settings();
 
+	DefineCustomBoolVariable("cellenc.fips",
+							 "Uses only algorithms that a provider of OpenSSL calls approved (FIPS 140-3).",
+							 NULL,
+							 &cellenc_guc_fips,
+							 false,
+							 PGC_POSTMASTER, 0,
+							 NULL, NULL, NULL);
 	DefineCustomEnumVariable("cellenc.unknown_key",
 							 "What a type modifier that names an unknown key does.",
 							 NULL,
