@@ -55,7 +55,7 @@ PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq ($(PGXS),)
 include $(PGXS)
 else
-ifneq ($(filter-out test demo bench client-matrix,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out test demo bench client-matrix test-matrix,$(or $(MAKECMDGOALS),all)),)
 $(error no PGXS found: install postgresql-server-dev of your major, or set PG_CONFIG)
 endif
 endif
@@ -69,6 +69,10 @@ $(OBJS): $(wildcard src/*.h) cellenc.control Makefile
 .PHONY: test demo bench client-matrix
 test demo bench client-matrix:
 	@test/run.sh $@
+
+.PHONY: test-matrix
+test-matrix:
+	@MATRIX=doc/majors.md test/matrix.sh
 
 #
 # The tests that installcheck does not run.

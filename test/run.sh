@@ -13,6 +13,7 @@
 #   FUZZ_SECONDS    for each fuzz target
 #   CLIENTS         which clients, of those in test/clients
 #   MATRIX          page whose table gets their results
+#   RESULTS         file that gets a line for each kind: passed, failed, skipped
 #   PG_CONFIG       of the PostgreSQL to use
 #   CELLENC_KEEP    if set, the temporary files stay
 #   ROWS            of the demo or the bench; see there for more
@@ -25,7 +26,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . test/setup.sh
 
-ALL_KINDS="symbols readme indent unit fuzz regress isolation tap clients"
+ALL_KINDS="clang symbols readme indent unit fuzz regress isolation tap clients"
 # No kind takes this long; one that hangs must not keep the others from running.
 LIMIT=30m
 
@@ -100,6 +101,19 @@ show_ends() {
 
 make_user() { run_counted make -s PG_CONFIG="$PG_CONFIG" "$@"; }
 
+# Not a warning of another compiler, either.  PostgreSQL's flags and headers are
+# those of the one that it was built with.
+test_clang() {
+    if as_user sh -c 'command -v clang' >/dev/null; then
+        copy_tree . "$RUN/clang"
+        chown -R "$RUN_USER": "$RUN/clang"
+        make_user -C clang CC=clang WERROR=1 \
+            COPT='-Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes' all
+    else
+        skip "no clang here"
+    fi
+}
+
 test_symbols() { make_user check-symbols; }
 
 test_readme() { make_user check-readme; }
@@ -165,17 +179,10 @@ test_tap() {
     }
 }
 
-# client_matrix TABLE PAGE: replaces what the page has between two comments.
+# client_matrix TABLE PAGE: the table goes into the page, with what it is of.
 client_matrix() {
-    local new=$WORK/page.md
-
-    printf '\n%s on %s.\n\n' "$("$PG_CONFIG" --version)" "$(. /etc/os-release && echo "$PRETTY_NAME")" |
-        cat - "$1" >"$WORK/table.md"
-    awk -v table="$WORK/table.md" '
-        /^<!-- end of the table/ { inside = 0; print "" }
-        !inside { print }
-        /^<!-- the table/ { inside = 1; while ((getline line < table) > 0) print line }' "$2" >"$new"
-    cat "$new" >"$2"
+    printf '%s on %s.\n\n' "$("$PG_CONFIG" --version)" "$(system_name)" | cat - "$1" >"$WORK/table.md"
+    replace_table "$WORK/table.md" "$2"
 }
 
 test_clients() {
@@ -190,22 +197,35 @@ test_clients() {
     return "$rc"
 }
 
+# note KIND PASSED FAILED SKIPPED: one line of RESULTS.
+note() {
+    [ -z "${RESULTS:-}" ] || echo "$*" >>"$RESULTS"
+}
+
 run_tests() {
-    local kind packages=$TEST_PACKAGES
+    local kind packages=$TEST_PACKAGES before
 
     case " ${KINDS:-$ALL_KINDS} " in
         *" clients "*) packages="$packages $(client_packages)" ;;
     esac
     set_up $packages
+    if [ -n "${RESULTS:-}" ]; then
+        echo "version $("$PG_CONFIG" --version)" >"$RESULTS"
+        echo "system $(system_name)" >>"$RESULTS"
+    fi
     if build_all; then
         count 1 0               # the build, without a warning
+        note build 1 0 0
     else
+        note build 0 1 0
         echo "0 passed, 1 failed"
         return 1
     fi
     for kind in ${KINDS:-$ALL_KINDS}; do
         say "$kind"
+        before=($passed $failed $skipped)
         "test_$kind" || echo "FAILED: $kind"
+        note "$kind" $((passed - before[0])) $((failed - before[1])) $((skipped - before[2]))
     done
     printf '\n'
     if [ "$skipped" -gt 0 ]; then

@@ -1,6 +1,6 @@
-# setup.sh: what "make test", "make demo" and "make bench" share.
+# setup.sh: what "make test", "make demo", "make bench" and "make test-matrix" share.
 #
-# Sourced by run.sh, as root, in the top folder.  Installs what is missing,
+# Sourced by run.sh and matrix.sh, as root, in the top folder.  Installs what is missing,
 # builds and installs cellenc from a copy of the tree, and hands a second copy
 # to an unprivileged user, because PostgreSQL's servers refuse to run as root
 # and the checkout may be one that only root can enter.
@@ -10,10 +10,23 @@
 # Debian packages: to build and run; and to test, besides those.  The server's
 # come from server_packages.
 BUILD_PACKAGES="gcc libc6-dev make perl openssl libssl-dev libkrb5-dev libicu-dev"
-TEST_PACKAGES="libipc-run-perl clang libclang-rt-dev pg-bsd-indent libjansson-dev procps"
+TEST_PACKAGES="libipc-run-perl clang libclang-rt-dev pg-bsd-indent libjansson-dev procps openssl-provider-fips"
 
 say() { printf '\n=== %s\n' "$*"; }
-die() { printf '%s\n' "run.sh: $*" >&2; exit 1; }
+die() { printf '%s\n' "${0##*/}: $*" >&2; exit 1; }
+
+system_name() { (. /etc/os-release && echo "$PRETTY_NAME"); }
+
+# replace_table TABLE PAGE: what the page has between two comments.
+replace_table() {
+    local new=$WORK/page.md
+
+    awk -v table="$1" '
+        /^<!-- end of the table/ { inside = 0; print "" }
+        !inside { print }
+        /^<!-- the table/ { inside = 1; print ""; while ((getline line < table) > 0) print line }' "$2" >"$new"
+    cat "$new" >"$2"
+}
 
 is_installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

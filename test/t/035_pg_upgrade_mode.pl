@@ -2,6 +2,10 @@
 # pg_upgrade moves encrypted values as they are, and everything in a schema that
 # holds one, without any key.
 #
+# CELLENC_OLD_INSTALLS, if set, holds the folders of other majors, the oldest
+# first, separated by colons: a server then goes through all of them before it
+# comes to the PostgreSQL that is tested (test/pg_upgrade.sh).
+#
 use strict;
 use warnings;
 
@@ -15,9 +19,24 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $master_key = make_master_key();
-my @options = (master_key => $master_key, extra => [ '--no-locale', '--encoding=UTF8' ]);
-my $old = start_node('old', @options);
-my $new = init_node('new', @options);
+# checksums: from 18 on they are the default, and have to be alike
+my @options = (master_key => $master_key, extra => [ '--no-locale', '--encoding=UTF8', '--data-checksums' ]);
+my @installs = split /:/, $ENV{CELLENC_OLD_INSTALLS} // '';
+my $other_majors = @installs > 0;
+@installs = (undef) if !$other_majors;
+
+# The servers that one goes through: the first is started, the last is of the
+# PostgreSQL that is tested.
+sub make_servers
+{
+	my ($name) = @_;
+	my $count = 0;
+
+	return map {
+		my @of = (@options, conf => "cellenc.job_workers = 0\n", install_path => $_);
+		$count++ == 0 ? start_node("${name}_0", @of) : init_node("${name}_" . ($count - 1), @of)
+	} @installs, undef;
+}
 
 # Upgrade a server, while there is no master key; false if that fails.
 sub upgrade
@@ -26,10 +45,11 @@ sub upgrade
 	my $cwd = getcwd();
 
 	$from->stop;
+	note('from ' . $from->pg_version . ' to ' . $to->pg_version);
 	rename $master_key, "$master_key.away" or die "could not rename: $!";
 	chdir PostgreSQL::Test::Utils::tempdir();
 	my $rc = system_log(
-		'pg_upgrade', '--no-sync', @extra,
+		$to->installed_command('pg_upgrade'), '--no-sync', @extra,
 		'-d', $from->data_dir, '-D', $to->data_dir,
 		'-b', $from->config_data('--bindir'), '-B', $to->config_data('--bindir'),
 		'-s', $to->host, '-p', $from->port, '-P', $to->port);
@@ -45,6 +65,8 @@ sub upgrade
 	return 0;
 }
 
+my @servers = make_servers('all');
+my ($old, $new) = @servers[ 0, -1 ];
 $old->safe_psql(
 	'postgres', q{
 	SELECT cellenc_create_key('pii'), cellenc_create_key('other');
@@ -93,6 +115,11 @@ $old->safe_psql(
 	INSERT INTO things VALUES (DEFAULT), ('else');
 });
 
+# a job that has not begun
+$old->safe_psql('postgres', "SELECT cellenc_rotate_key('other')");
+my $not_rotated = "SELECT state = 'done', (SELECT count(*) FROM people WHERE cellenc_key_version(pay) = 1)"
+  . " FROM cellenc.jobs WHERE key = 'other'";
+
 # What has to be the same before and after
 my %queries = (
 	people => q{SELECT p, cellenc_key_version(name) FROM people p WHERE id IN (1, 100, 200) ORDER BY id;
@@ -113,19 +140,56 @@ my %queries = (
 		SELECT s FROM cellenc.search_key s; SELECT g FROM cellenc.key_grant g ORDER BY privilege;
 		SELECT e FROM cellenc.event e ORDER BY at},
 	statistics => q{SELECT typname FROM pg_type WHERE typanalyze::text LIKE 'cellenc%' ORDER BY 1});
+# majors print expressions each in their own way
+delete $queries{definitions} if $other_majors;
 my %before = map { $_ => $old->safe_psql('postgres', $queries{$_}) } keys %queries;
 my @sealed = sealed_values($old, 'postgres', 'SELECT name FROM people ORDER BY id');
 
-sub check_upgraded
+sub check_moved
 {
-	$new->start;
+	my ($server) = @_;
+	$server->start;
 	foreach my $name (sort keys %queries)
 	{
-		sql_is($new, 'postgres', $queries{$name}, $before{$name}, "as before: $name");
+		sql_is($server, 'postgres', $queries{$name}, $before{$name}, "as before: $name");
 	}
-	is_deeply([ sealed_values($new, 'postgres', 'SELECT name FROM people ORDER BY id') ],
+	is_deeply([ sealed_values($server, 'postgres', 'SELECT name FROM people ORDER BY id') ],
 		\@sealed, 'stored bytes are the same');
-	sql_is($new, 'second', 'SELECT * FROM things ORDER BY v', "else\nthing", 'another database');
+	sql_is($server, 'second', 'SELECT * FROM things ORDER BY v', "else\nthing", 'another database');
+}
+
+# The objects of the extension in a database, and what matters of them.
+my $objects = q{
+	SELECT pg_describe_object(d.classid, d.objid, 0), p.prosrc, p.provolatile, p.proparallel, p.proisstrict,
+		p.proleakproof, p.prosecdef, p.procost, p.proconfig, c.relkind, columns,
+		(SELECT array_agg(row(grantee::regrole, privilege_type)::text ORDER BY grantee::regrole::text, privilege_type)
+			FROM aclexplode(coalesce(proacl, relacl)) WHERE privilege_type <> 'MAINTAIN')
+	FROM pg_depend d JOIN pg_extension e ON d.refobjid = e.oid AND e.extname = 'cellenc'
+	LEFT JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+	LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+	LEFT JOIN LATERAL (SELECT string_agg(concat_ws(' ', attname, format_type(atttypid, atttypmod), attnotnull), ', ' ORDER BY attnum)
+		FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped) a (columns) ON true
+	WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' ORDER BY 1};
+
+sub check_upgraded
+{
+	check_moved($new);
+
+	$new->safe_psql('postgres', 'CREATE DATABASE fresh');
+	$new->safe_psql('fresh', 'CREATE EXTENSION cellenc');
+	# a newer major may have given a base type casts that its twin now has too
+	my %fresh = map { $_ => 1 } split /\n/, $new->safe_psql('fresh', $objects);
+	my %moved = map { $_ => 1 } split /\n/, $new->safe_psql('postgres', $objects);
+	is(join("\n", grep { !$fresh{$_} } sort keys %moved), '', 'the extension has no other objects than a fresh installation');
+	my @missing = grep { !$moved{$_} } sort keys %fresh;
+	@missing = grep { !/^cast from enc/ } @missing if $other_majors;
+	is(join("\n", @missing), '', 'and all of those');
+
+	sql_is($new, 'postgres', $not_rotated, 'f|303', 'the job waits');
+	$new->append_conf('postgresql.conf', 'cellenc.job_workers = 2');
+	$new->reload;
+	$new->safe_psql('postgres', "CALL cellenc_wait(timeout => '10 min')");
+	sql_is($new, 'postgres', $not_rotated, 't|0', 'and goes on');
 
 	# all of it still works
 	sql_is(
@@ -180,14 +244,27 @@ sub check_upgraded
 	$new->stop;
 }
 
-check_upgraded() if upgrade($old, $new, 'everything but partitions');
+# From the first to the last; true if all went well.
+sub upgrade_all
+{
+	my ($servers, $name, $check, @extra) = @_;
+
+	foreach my $i (1 .. $#$servers)
+	{
+		return 0 if !upgrade($servers->[ $i - 1 ], $servers->[$i], $name, @extra);
+		$check->($servers->[$i]) if $i < $#$servers;
+	}
+	return 1;
+}
+
+check_upgraded() if upgrade_all(\@servers, 'everything but partitions', \&check_moved);
 
 #
 # Partition bounds, which no key opens while they are compared.  Partitions are
 # attached in the order of their names, which is none of their values.
 #
-my $old_parts = start_node('old_parts', @options);
-my $new_parts = init_node('new_parts', @options);
+my @parts_servers = make_servers('parts');
+my ($old_parts, $new_parts) = @parts_servers[ 0, -1 ];
 $old_parts->safe_psql(
 	'postgres', q{
 	SELECT cellenc_create_key('pii');
@@ -275,10 +352,17 @@ sub refuses_rows
 }
 refuses_rows($old_parts, 'before');
 
-if (upgrade($old_parts, $new_parts, 'partition bounds', '--link'))
+sub check_moved_parts
 {
-	$new_parts->start;
-	sql_is($new_parts, 'postgres', $parts{$_}, $parts_before{$_}, "as before: $_") foreach sort keys %parts;
+	my ($server) = @_;
+
+	$server->start;
+	sql_is($server, 'postgres', $parts{$_}, $parts_before{$_}, "as before: $_") foreach sort keys %parts;
+}
+
+if (upgrade_all(\@parts_servers, 'partition bounds', \&check_moved_parts, '--link'))
+{
+	check_moved_parts($new_parts);
 	refuses_rows($new_parts, 'after');
 	foreach my $table (sort keys %part_rows)
 	{

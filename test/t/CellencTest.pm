@@ -48,13 +48,16 @@ sub cellenc_conf
 }
 
 # A server that is not started yet.  Options: master_key, the path of a file,
-# else a new one; conf; the rest goes to init().
+# else a new one; conf; install_path, of another PostgreSQL; the rest goes to
+# init().
 sub init_node
 {
 	my ($name, %options) = @_;
 	my $master_key = delete $options{master_key} // make_master_key();
 	my $conf = delete $options{conf} // '';
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $install_path = delete $options{install_path};
+	my $node = PostgreSQL::Test::Cluster->new($name,
+		$install_path ? (install_path => $install_path) : ());
 
 	$node->init(%options);
 	$node->append_conf('postgresql.conf', cellenc_conf($master_key) . $conf);
