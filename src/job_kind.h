@@ -96,6 +96,12 @@ extern bool cellenc_job_is_temporary(int sqlerrcode);
 /* Does failure come from contention, and not from what was to be done? */
 extern bool cellenc_job_contended(const ErrorData *failure);
 
+/*
+ * Forget what the relation and catalog caches hold if that has become much,
+ * as it does after thousands of relations.  For use now and then.
+ */
+extern void cellenc_job_trim_caches(void);
+
 /* For messages: key "pii", or 3 keys. */
 extern char *cellenc_job_key_description(const CellencJob *job);
 

@@ -155,6 +155,8 @@ pass_relations(CellencJob *job)
 		pass_memo.blocks[i] = relation_blocks(relid, &index_blocks);
 		if (job->phase == CELLENC_PHASE_PASS && relid > job->relation)
 			job->blocks_total += pass_memo.blocks[i];
+		if (i % MAX_EMPTY == 0)
+			cellenc_job_trim_caches();
 	}
 	if (job->phase == CELLENC_PHASE_PASS)
 		job->index_blocks_total = index_blocks;

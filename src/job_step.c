@@ -27,6 +27,7 @@
 #include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -39,6 +40,9 @@
 #include "keycatalog.h"
 #include "report.h"
 #include "throttle.h"
+
+/* What the system's caches may hold. */
+#define MAX_CACHE_BYTES (16 * 1024 * 1024)
 
 static const CellencJobMethods *const methods[] = {
 	[CELLENC_JOB_ROTATE] = &cellenc_job_pass_methods,
@@ -287,6 +291,13 @@ cellenc_job_add_time(CellencJob *job, TimestampTz began)
 	job->worked_ms += ms;
 	last_step.job = job->job;
 	last_step.ended = began + ms * 1000;
+}
+
+void
+cellenc_job_trim_caches(void)
+{
+	if (MemoryContextMemAllocated(CacheMemoryContext, true) > MAX_CACHE_BYTES)
+		InvalidateSystemCaches();
 }
 
 bool

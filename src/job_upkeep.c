@@ -46,6 +46,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
@@ -209,9 +210,14 @@ keeps_old_values(CellencJob *job, Relation index)
 	if (stale_index.job == job->job && stale_index.index == RelationGetRelid(index))
 		return true;
 
+	/*
+	 * attempts go on counting: one that failed rolled back, and forgot the
+	 * rest
+	 */
+	if (stale_index.index != RelationGetRelid(index))
+		stale_index.attempts = 0;
 	stale_index.job = 0;
 	stale_index.index = RelationGetRelid(index);
-	stale_index.attempts = 0;
 	cellenc_indexpages_visit(index, is_not_stale, job);
 	return stale_index.job != 0;
 }
@@ -232,12 +238,32 @@ calls_user_function(Node *node, void *context)
 	return expression_tree_walker(node, calls_user_function, NULL);
 }
 
-/* May a function of some user be called while the index is built? */
 static bool
-runs_users_code(Relation index)
+attribute_calls_user_function(HeapTuple tuple, AttrNumber attno)
 {
-	return calls_user_function((Node *) RelationGetIndexExpressions(index), NULL) ||
-		calls_user_function((Node *) RelationGetIndexPredicate(index), NULL);
+	bool		isnull;
+	Datum		value = SysCacheGetAttr(INDEXRELID, tuple, attno, &isnull);
+
+	return !isnull && calls_user_function(stringToNode(TextDatumGetCString(value)), NULL);
+}
+
+/*
+ * May a function of some user be called while the index is built?  Told by
+ * the catalog's expressions: the relation cache would simplify them, and so
+ * call such functions with our rights.
+ */
+static bool
+runs_users_code(Oid index)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return true;
+	result = attribute_calls_user_function(tuple, Anum_pg_index_indexprs) ||
+		attribute_calls_user_function(tuple, Anum_pg_index_indpred);
+	ReleaseSysCache(tuple);
+	return result;
 }
 
 int64
@@ -396,7 +422,7 @@ treat_index(CellencJob *job, Relation rel, Relation index, CellencCommand *comma
 	if (!want_drop(command))
 	{
 		want_command(command, UPKEEP_REINDEX, "REINDEX INDEX CONCURRENTLY", oid);
-		command->yields = command->compares = !runs_users_code(index);
+		command->yields = command->compares = !runs_users_code(oid);
 		command->waits = true;
 	}
 	(void) cellenc_job_step_go_on(job);

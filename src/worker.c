@@ -47,6 +47,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "job.h"
+#include "job_kind.h"
 #include "keycatalog.h"
 #include "policy.h"
 #include "throttle.h"
@@ -109,6 +110,7 @@ static const Setting overrides[] = {
 	{"client_min_messages", "warning"},
 	{"zero_damaged_pages", "off"},
 	{"ignore_checksum_failure", "off"},
+	{"maintenance_work_mem", "32MB"},	/* bounds what VACUUM and REINDEX take */
 	{"event_triggers", "off"},	/* 17 */
 	{"max_parallel_maintenance_workers", "0"},	/* they would lack a right of
 												 * ours */
@@ -426,6 +428,7 @@ run_turn(long *sleep, bool *finished)
 	{
 		if (TimestampDifferenceExceeds(jobs_read_at, GetCurrentTimestamp(), LIST_AGE_MS))
 		{
+			cellenc_job_trim_caches();
 			read_jobs();
 			rotated = cellenc_policy_run(&due);
 		}
