@@ -66,7 +66,9 @@ COMMIT;
 \\sleep 2 ms
 EOS
 
-# A wrong value divides by zero.
+# A wrong value divides by zero.  No transaction reads by the index over o with a
+# snapshot from before the job's REINDEX CONCURRENTLY, which waits for those of
+# the primary only.
 append_to_file("$dir/scan.sql",
 	"SELECT 1 / (count(*) = $rows AND count(*) FILTER (WHERE md5(v) <> control OR v <> value(o)) = 0)::int FROM t;\n");
 append_to_file("$dir/index.sql", <<"EOS");
@@ -77,8 +79,6 @@ SELECT 1 / (bool_and(md5(v) = control AND o >= :from))::int FROM (SELECT * FROM 
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT o AS seed FROM t WHERE id = :id \\gset
 SELECT 1 / (count(*) > 0)::int FROM t WHERE v = value(:seed);
-SELECT count(*) FROM t WHERE o < :from \\gset before_
-SELECT 1 / (count(*) = :before_count)::int FROM t WHERE o < :from;
 COMMIT;
 EOS
 
