@@ -398,6 +398,66 @@ CREATE FUNCTION cellenc.window_opens(job_window text, at timestamptz) RETURNS ti
 AS 'MODULE_PATHNAME', 'cellenc_window_opens' LANGUAGE c STABLE STRICT PARALLEL SAFE;
 REVOKE EXECUTE ON FUNCTION cellenc.window_opens(text, timestamptz) FROM PUBLIC;
 
+--
+-- Conversions of columns that have not ended; see src/convert.h.  Not dumped:
+-- what was made for them is not, either.
+--
+
+-- what is made for them: nobody may use it
+CREATE SCHEMA cellenc_conversion;
+
+CREATE TABLE cellenc.conversion (
+	job bigint NOT NULL,
+	relation oid NOT NULL,
+	attnum smallint NOT NULL,
+	role oid NOT NULL,
+	type oid NOT NULL,
+	typmod integer NOT NULL,
+	column_collation oid NOT NULL,
+	key_version integer,
+	phase text NOT NULL,
+	settled boolean NOT NULL DEFAULT false,
+	error text,
+	CONSTRAINT conversion_pkey PRIMARY KEY (job)
+);
+
+CREATE TABLE cellenc.conversion_heap (
+	job bigint NOT NULL,
+	relation oid NOT NULL,
+	file oid NOT NULL,
+	shadow oid NOT NULL,
+	log oid NOT NULL,
+	map oid NOT NULL,
+	trigger oid NOT NULL,
+	next_block bigint NOT NULL,
+	end_block bigint NOT NULL,
+	indexed boolean NOT NULL,
+	indexes text[] NOT NULL,
+	CONSTRAINT conversion_heap_pkey PRIMARY KEY (job, relation)
+) WITH (fillfactor = 50);
+
+CREATE TRIGGER guard_row BEFORE INSERT OR UPDATE OR DELETE ON cellenc.conversion
+FOR EACH ROW EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
+CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON cellenc.conversion
+FOR EACH STATEMENT EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
+ALTER TABLE cellenc.conversion ENABLE ALWAYS TRIGGER guard_row, ENABLE ALWAYS TRIGGER guard_truncate;
+CREATE TRIGGER guard_row BEFORE INSERT OR UPDATE OR DELETE ON cellenc.conversion_heap
+FOR EACH ROW EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
+CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON cellenc.conversion_heap
+FOR EACH STATEMENT EXECUTE FUNCTION cellenc.cellenc_catalog_trigger();
+ALTER TABLE cellenc.conversion_heap ENABLE ALWAYS TRIGGER guard_row, ENABLE ALWAYS TRIGGER guard_truncate;
+
+CREATE FUNCTION cellenc.conversion_note() RETURNS trigger
+AS 'MODULE_PATHNAME', 'cellenc_conversion_note' LANGUAGE c;
+REVOKE EXECUTE ON FUNCTION cellenc.conversion_note() FROM PUBLIC;
+
+CREATE FUNCTION pg_catalog.cellenc_encrypt_column(rel regclass, col name, key text,
+	search text DEFAULT 'none') RETURNS bigint
+AS 'MODULE_PATHNAME', 'cellenc_encrypt_column' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+
+CREATE FUNCTION pg_catalog.cellenc_decrypt_column(rel regclass, col name) RETURNS bigint
+AS 'MODULE_PATHNAME', 'cellenc_decrypt_column' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+
 -- one step of a job in the caller's transaction, for tests
 CREATE FUNCTION cellenc.job_step(job bigint) RETURNS text
 AS 'MODULE_PATHNAME', 'cellenc_job_step_sql' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;

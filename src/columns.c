@@ -127,6 +127,9 @@ collect_target(Form_pg_class class, Form_pg_attribute att, void *arg)
 	Targets    *targets = arg;
 	List	  **list;
 
+	/* where rows are being converted to: their job sees to it */
+	if (OidIsValid(class->relrewrite))
+		return;
 	if (cellenc_rewriter_handles(class->relkind, class->relpersistence))
 		list = &targets->relations;
 	else if (class->relkind == RELKIND_RELATION || class->relkind == RELKIND_FOREIGN_TABLE)
@@ -246,6 +249,8 @@ put_column(Form_pg_class class, Form_pg_attribute att, void *arg)
 	if (class->relkind != RELKIND_RELATION && class->relkind != RELKIND_PARTITIONED_TABLE &&
 		class->relkind != RELKIND_MATVIEW && class->relkind != RELKIND_FOREIGN_TABLE)
 		return;
+	if (OidIsValid(class->relrewrite))
+		return;					/* a table that is being converted has it soon */
 
 	foreach(cell, cellenc_walk_leaves(cellenc_walk_plan(att->atttypid, att->atttypmod)))
 	{

@@ -260,9 +260,8 @@ class_reveals(Oid class)
 	return result;
 }
 
-/* Name of the class by term of a twin, as it is written in CREATE INDEX; NULL if none. */
-static char *
-term_class_name(Oid twin)
+char *
+cellenc_guard_term_class(Oid twin)
 {
 	CatCList   *list = SearchSysCacheList1(CLAAMNAMENSP, ObjectIdGetDatum(BTREE_AM_OID));
 	char	   *name = NULL;
@@ -420,7 +419,7 @@ index_statement(const Keys *keys)
 
 		if (i < keys->nkeys && read_key(keys, i, &key) && is_direct(&key) && has_term(&key) &&
 			search_of(&key) != CELLENC_SEARCH_ORDER)
-			appendStringInfo(&sql, " %s", term_class_name(key.leaf.twin));
+			appendStringInfo(&sql, " %s", cellenc_guard_term_class(key.leaf.twin));
 	}
 	appendStringInfoChar(&sql, ')');
 	if (keys->predicate)
@@ -451,7 +450,7 @@ hint_for_index(const Keys *keys, const Key *key)
 	{
 		if (keys->is_exclusion && is_direct(key) && has_term(key))
 			return errhint("Write the operator class after the column: EXCLUDE USING btree (%s %s WITH OPERATOR(cellenc.=)).",
-						   quote_identifier(key->column), term_class_name(key->leaf.twin));
+						   quote_identifier(key->column), cellenc_guard_term_class(key->leaf.twin));
 		else
 			return errhint("%s", index_statement(keys));
 	}

@@ -16,6 +16,9 @@
  */
 extern void cellenc_guard_index_access(ObjectAccessType access, Oid relid, AttrNumber attnum);
 
+/* Name of the class by term of a twin, as it is written in CREATE INDEX; NULL if none. */
+extern char *cellenc_guard_term_class(Oid twin);
+
 /* Only from cellenc_guard_init: partition keys are seen by no access hook. */
 extern void cellenc_guard_index_init(void);
 

@@ -51,7 +51,9 @@ enum
 
 static const char *const kind_names[] = {
 	[CELLENC_JOB_ROTATE] = "rotate",
-	[CELLENC_JOB_REENCRYPT] = "reencrypt"
+	[CELLENC_JOB_REENCRYPT] = "reencrypt",
+	[CELLENC_JOB_ENCRYPT_COLUMN] = "encrypt_column",
+	[CELLENC_JOB_DECRYPT_COLUMN] = "decrypt_column"
 };
 
 static const char *const state_names[] = {

@@ -15,7 +15,9 @@
 typedef enum CellencJobKind
 {
 	CELLENC_JOB_ROTATE,
-	CELLENC_JOB_REENCRYPT
+	CELLENC_JOB_REENCRYPT,
+	CELLENC_JOB_ENCRYPT_COLUMN,
+	CELLENC_JOB_DECRYPT_COLUMN
 } CellencJobKind;
 
 /* A job's states, each with those that may follow. */

@@ -52,6 +52,9 @@ extern const CellencJobMethods cellenc_job_pass_methods;
 /* As the kind's cancel; false where it has none. */
 extern bool cellenc_job_kind_cancel(CellencJob *job);
 
+/* encrypt_column, decrypt_column: convert_step.c */
+extern const CellencJobMethods cellenc_convert_methods;
+
 /*
  * Helpers for steps.  Those that return a CellencStep have saved the row.
  */

@@ -46,7 +46,9 @@
 
 static const CellencJobMethods *const methods[] = {
 	[CELLENC_JOB_ROTATE] = &cellenc_job_pass_methods,
-	[CELLENC_JOB_REENCRYPT] = &cellenc_job_pass_methods
+	[CELLENC_JOB_REENCRYPT] = &cellenc_job_pass_methods,
+	[CELLENC_JOB_ENCRYPT_COLUMN] = &cellenc_convert_methods,
+	[CELLENC_JOB_DECRYPT_COLUMN] = &cellenc_convert_methods
 };
 
 /*

@@ -10,35 +10,29 @@
  * materialized view, and would hand the plaintext to the owner's code.  What
  * is left of the executor's work is done here: new index entries.
  *
- * Index expressions and predicates, and support functions of index types, may
- * be any user's code.  They run as the table's owner, in a
- * security-restricted operation, with a fixed search_path and without any
- * right to open values.  Only the insertion into an index whose key holds a
- * twin lets cellenc's comparators open values.
+ * That is where any user's code runs (row_indexes.c): as the table's owner, and
+ * without any right to open values.
  *
  * A row that somebody else is changing is not waited for at first: it counts
  * as found, so that another pass comes.  From the second pass on, the batch
  * waits for such rows at its end, all together no longer than WAIT_BUDGET_MS.
  *
- * Touches codec, keyring, walk.
+ * Touches codec, keyring, row_indexes, convert_log, walk.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/catalog.h"
-#include "catalog/index.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_publication.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "nodes/nodeFuncs.h"
 #include "replication/origin.h"
 #include "replication/slot.h"
 #include "storage/lwlock.h"
@@ -52,8 +46,10 @@
 
 #include "codec.h"
 #include "compat.h"
+#include "convert.h"
 #include "keyring.h"
 #include "rewriter.h"
+#include "row_indexes.h"
 #include "walk.h"
 
 /* A batch ends early after this time, so that nobody waits long for its rows. */
@@ -73,15 +69,6 @@ typedef struct Column
 	Datum		new_value;		/* of the row at hand; as stored if not stale */
 	bool		changed;
 } Column;
-
-typedef struct IndexSet
-{
-	int			count;			/* -1: not opened */
-	Relation   *relations;
-	IndexInfo **infos;
-	bool	   *holds_twin;
-	EState	   *estate;
-} IndexSet;
 
 typedef struct Rewrite
 {
@@ -103,7 +90,7 @@ typedef struct Rewrite
 	TupleTableSlot *lock_slot;
 	Datum	   *values;			/* workspace for a new row */
 	bool	   *nulls;
-	IndexSet	indexes;
+	CellencRowIndexes *indexes; /* NULL: not opened */
 
 	struct
 	{
@@ -341,146 +328,6 @@ reseal_row(Rewrite *rewrite, TupleTableSlot *slot)
 }
 
 /*
- * Indexes
- */
-
-/*
- * Does the index compare or hash twins?  Its own columns do not tell: that of
- * a hash or a term is of another type.
- */
-static bool
-key_holds_twin(Rewrite *rewrite, IndexInfo *info)
-{
-	ListCell   *expression = list_head(info->ii_Expressions);
-
-	for (int i = 0; i < info->ii_NumIndexKeyAttrs; i++)
-	{
-		AttrNumber	attnum = info->ii_IndexAttrNumbers[i];
-		Oid			type = InvalidOid;
-
-		if (attnum == 0)
-		{
-			type = exprType(lfirst(expression));
-			expression = lnext(info->ii_Expressions, expression);
-		}
-		else if (attnum > 0)
-			type = TupleDescAttr(rewrite->desc, attnum - 1)->atttypid;
-		if (OidIsValid(type) && cellenc_walk_contains(type))
-			return true;
-	}
-	return false;
-}
-
-static void
-open_indexes(Rewrite *rewrite, IndexSet *set)
-{
-	List	   *oids = RelationGetIndexList(rewrite->rel);
-	ListCell   *cell;
-
-	set->count = 0;
-	set->relations = palloc(list_length(oids) * sizeof(Relation));
-	set->infos = palloc(list_length(oids) * sizeof(IndexInfo *));
-	set->holds_twin = palloc(list_length(oids) * sizeof(bool));
-	set->estate = CreateExecutorState();
-
-	foreach(cell, oids)
-	{
-		Relation	index = index_open(lfirst_oid(cell), RowExclusiveLock);
-		IndexInfo  *info = BuildIndexInfo(index);
-
-		set->relations[set->count] = index;
-		set->infos[set->count] = info;
-		set->holds_twin[set->count] = key_holds_twin(rewrite, info);
-		set->count++;
-	}
-	list_free(oids);
-}
-
-static void
-close_indexes(IndexSet *set)
-{
-	if (set->count < 0)
-		return;
-	for (int i = 0; i < set->count; i++)
-	{
-		index_insert_cleanup(set->relations[i], set->infos[i]);
-		index_close(set->relations[i], NoLock);
-	}
-	FreeExecutorState(set->estate);
-	set->count = -1;
-}
-
-static void
-insert_index_entry(Rewrite *rewrite, IndexSet *set, int i, TupleTableSlot *slot)
-{
-	Datum		values[INDEX_MAX_KEYS];
-	bool		nulls[INDEX_MAX_KEYS];
-	IndexInfo  *info = set->infos[i];
-	ExprContext *econtext = GetPerTupleExprContext(set->estate);
-
-	econtext->ecxt_scantuple = slot;
-	if (info->ii_Predicate != NIL)
-	{
-		if (info->ii_PredicateState == NULL)
-			info->ii_PredicateState = ExecPrepareQual(info->ii_Predicate, set->estate);
-		if (!ExecQual(info->ii_PredicateState, econtext))
-			return;
-	}
-	FormIndexDatum(info, slot, set->estate, values, nulls);
-
-	/*
-	 * No look for duplicates: the value is the one that the row already has,
-	 * and so no exclusion or foreign key constraint is concerned either.
-	 */
-	cellenc_codec_allow_compare(set->holds_twin[i]);
-	PG_TRY();
-	{
-		index_insert(set->relations[i], values, nulls, &slot->tts_tid, rewrite->rel,
-					 UNIQUE_CHECK_NO, true, info);
-	}
-	PG_FINALLY();
-	{
-		cellenc_codec_allow_compare(false);
-	}
-	PG_END_TRY();
-}
-
-/* Entries for the new row in slot, made with the rights of the table's owner. */
-static void
-insert_index_entries(Rewrite *rewrite, IndexSet *set, TupleTableSlot *slot, TU_UpdateIndexes which)
-{
-	Oid			save_userid;
-	int			save_sec_context;
-
-	if (which == TU_None)
-		return;
-
-	/* an ERROR restores both with the subtransaction */
-	GetUserIdAndSecContext(&save_userid, &save_sec_context);
-	SetUserIdAndSecContext(rewrite->rel->rd_rel->relowner,
-						   save_sec_context | SECURITY_RESTRICTED_OPERATION);
-
-	/* not before: to read an expression calls functions of constants in it */
-	if (set->count < 0)
-	{
-		MemoryContext oldcxt = MemoryContextSwitchTo(rewrite->batch_cxt);
-
-		open_indexes(rewrite, set);
-		MemoryContextSwitchTo(oldcxt);
-	}
-	for (int i = 0; i < set->count; i++)
-	{
-		if (!set->infos[i]->ii_ReadyForInserts)
-			continue;
-		if (which == TU_Summarizing && !cellenc_index_summarizes(set->infos[i]))
-			continue;
-		insert_index_entry(rewrite, set, i, slot);
-	}
-	SetUserIdAndSecContext(save_userid, save_sec_context);
-	ResetPerTupleExprContext(set->estate);
-}
-
-/*
  * Subscribers
  */
 
@@ -582,9 +429,31 @@ may_be_held(TupleTableSlot *slot)
 	return TransactionIdIsInProgress(HeapTupleHeaderGetRawXmax(header));
 }
 
+/* The relation's indexes for *indexes, opened when they are first needed. */
+static CellencRowIndexes *
+need_indexes(Rewrite *rewrite, CellencRowIndexes **indexes)
+{
+	if (!*indexes)
+	{
+		MemoryContext oldcxt = MemoryContextSwitchTo(rewrite->batch_cxt);
+
+		*indexes = cellenc_row_indexes_open(rewrite->rel, rewrite->rel->rd_rel->relowner);
+		MemoryContextSwitchTo(oldcxt);
+	}
+	return *indexes;
+}
+
+static void
+close_indexes(CellencRowIndexes **indexes)
+{
+	if (*indexes)
+		cellenc_row_indexes_close(*indexes);
+	*indexes = NULL;
+}
+
 /* Put the resealed values into the row of slot; false if it was not there any more. */
 static bool
-update_row(Rewrite *rewrite, IndexSet *indexes, TupleTableSlot *slot)
+update_row(Rewrite *rewrite, CellencRowIndexes **indexes, TupleTableSlot *slot)
 {
 	TM_FailureData tmfd;
 	TM_Result	result;
@@ -602,7 +471,10 @@ update_row(Rewrite *rewrite, IndexSet *indexes, TupleTableSlot *slot)
 										&lockmode, &update_indexes);
 	if (result == TM_Ok)
 	{
-		insert_index_entries(rewrite, indexes, rewrite->new_slot, update_indexes);
+		if (update_indexes != TU_None)
+			cellenc_row_indexes_insert(need_indexes(rewrite, indexes), rewrite->new_slot,
+									   update_indexes);
+		cellenc_convert_note_moved(rewrite->rel, &tid, &rewrite->new_slot->tts_tid);
 		rewrite->batch->values += rewrite->row_values;
 	}
 	ExecClearTuple(rewrite->new_slot);
@@ -665,11 +537,11 @@ treat_held_row(Rewrite *rewrite, void *arg)
 {
 	ItemPointerData tid = *(ItemPointer) arg;
 	TM_FailureData tmfd;
-	IndexSet	indexes;
+	CellencRowIndexes *indexes;
 	TupleTableSlot *slot;
 
 	/* what these keep open belongs to this subtransaction, and ends with it */
-	indexes.count = -1;
+	indexes = NULL;
 	slot = table_slot_create(rewrite->rel, NULL);
 
 	if (table_tuple_lock(rewrite->rel, &tid, rewrite->snapshot, slot, rewrite->cid,
@@ -809,7 +681,6 @@ cellenc_rewriter_batch(Relation rel, CellencBatch *batch)
 	rewrite->batch = batch;
 	rewrite->rel = rel;
 	rewrite->desc = RelationGetDescr(rel);
-	rewrite->indexes.count = -1;
 	rewrite->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), BATCH_BUDGET_MS);
 	rewrite->batch_cxt = AllocSetContextCreate(CurrentMemoryContext, "cellenc batch",
 											   ALLOCSET_DEFAULT_SIZES);

@@ -74,9 +74,12 @@ my %parts = (
 	rotation => \&measure_rotation,
 	rotation_load => \&measure_rotation_load,
 	partitions => \&measure_partitions,
-	many_keys => \&measure_many_keys);
+	many_keys => \&measure_many_keys,
+	conversion => \&measure_conversion,
+	latency => \&measure_latency);
 my @all_parts =
-  qw(scans inserts bytes first_use lookups sorts oltp hooks rotation rotation_load partitions many_keys);
+  qw(scans inserts bytes first_use lookups sorts oltp hooks rotation rotation_load partitions many_keys
+  conversion latency);
 my @wanted = split(' ', $ENV{PARTS} || "@all_parts");
 
 foreach my $part (@wanted)
@@ -859,6 +862,137 @@ sub measure_many_keys
 	}
 	figure("first use among $keys keys, over a few",
 		median(@{ $times{first_many} }) - median(@{ $times{first_few} }), '<=', 1, 'ms');
+	return;
+}
+
+sub make_people
+{
+	my ($table, $count) = @_;
+	return (
+		'SET client_min_messages = warning',
+		"DROP TABLE IF EXISTS $table",
+		"CREATE TABLE $table (id bigint, ssn text NOT NULL, name text, pad text)",
+		"INSERT INTO $table SELECT i, lpad(i::text, 11, '0'), left(md5(i::text), 20), repeat(md5((-i)::text), 2)
+		   FROM generate_series(1, $count) i",
+		"ALTER TABLE $table ADD PRIMARY KEY (id)",
+		"CREATE INDEX ON $table (name)",
+		"VACUUM (ANALYZE) $table",
+		'CHECKPOINT');
+}
+
+# How long the job kept the table locked, of its last line in the log.
+sub switch_time
+{
+	open(my $in, '<', "$dir/data.log") or die "could not read the log: $!\n";
+	my @times = join('', <$in>) =~ /exchanged the table's files in (\d+) ms/g;
+	close($in);
+	return $times[-1];
+}
+
+sub measure_conversion
+{
+	my (@alter, @convert, @switch);
+
+	session('SET client_min_messages = warning', "SELECT cellenc_create_key('converted', if_not_exists => true)");
+	foreach my $round (1 .. $rotate_repeat)
+	{
+		foreach my $what ($round % 2 ? qw(alter convert) : qw(convert alter))
+		{
+			if ($what eq 'alter')
+			{
+				my $run = session(make_people('people', $rotate_rows),
+					[ 'alter', "ALTER TABLE people ALTER COLUMN ssn TYPE enctext('converted')" ]);
+				push @alter, $run->{alter}[0];
+			}
+			else
+			{
+				my $run = session(make_people('people', $rotate_rows),
+					[ 'convert', "SELECT cellenc_encrypt_column('people', 'ssn', 'converted')" ],
+					[ 'wait', 'CALL cellenc_wait()' ]);
+				push @convert, $run->{convert}[0] + $run->{wait}[0];
+				push @switch, switch_time();
+			}
+		}
+	}
+	@times{qw(alter convert switch)} = (\@alter, \@convert, \@switch);
+	figure("conversion of $rotate_rows rows / ALTER TYPE", median(@convert) / median(@alter), '<=', 2, 'x');
+	figure('table locked at the switch of a conversion', median(@switch), '<=', 100, 'ms');
+	return;
+}
+
+# Latencies in ms, sorted, of pgbench at a fixed rate.
+sub latencies
+{
+	my ($prefix) = @_;
+	my @latencies;
+
+	foreach my $file (glob("$prefix.*"))
+	{
+		open(my $in, '<', $file) or die "could not read \"$file\": $!\n";
+		while (my $line = <$in>)
+		{
+			my @fields = split / /, $line;
+			push @latencies, ($fields[2] - ($fields[6] // 0)) / 1000;
+		}
+		close($in);
+		unlink $file;
+	}
+	return sort { $a <=> $b } @latencies;
+}
+
+sub p99
+{
+	my (@sorted) = @_;
+	return $sorted[ int(0.99 * $#sorted) ];
+}
+
+# Readers and writers of a table at a fixed rate, while it is converted, to and
+# fro, and while it is not.
+sub measure_latency
+{
+	my $count = $rotate_rows / 4;
+	my (%read, %write);
+
+	session("SELECT cellenc_create_key('converted', if_not_exists => true)",
+		make_people('people', $count),
+		'ALTER SYSTEM SET cellenc.allow_decrypt_column = on',
+		'SELECT pg_reload_conf()');
+	append("$dir/read.sql", "\\set id random(1, $count)\nSELECT ssn, name FROM people WHERE id = :id;\n");
+	append("$dir/write.sql",
+		"\\set id random(1, $count)\nUPDATE people SET ssn = lpad((:id)::text, 11, '1'), pad = 'x' WHERE id = :id;\n");
+	foreach my $round (1 .. 2 * $rotate_repeat)
+	{
+		foreach my $what ($round % 2 ? qw(alone beside) : qw(beside alone))
+		{
+			my @runs = map {
+				"$bindir/pgbench -n -M prepared -T $seconds -c 2 -R " . ($_ eq 'read' ? 400 : 100)
+				  . " -l --log-prefix=$dir/$_.log -f $dir/$_.sql >$dir/$_.out 2>&1"
+			} qw(read write);
+			my $end = time + $seconds;
+
+			query('CHECKPOINT');
+			system("$runs[0] &");
+			system("$runs[1] &");
+			while (time < $end)
+			{
+				if ($what eq 'beside')
+				{
+					my $call = query("SELECT atttypid = 'text'::regtype FROM pg_attribute
+						WHERE attrelid = 'people'::regclass AND attname = 'ssn'") eq 't'
+					  ? "encrypt_column('people', 'ssn', 'converted')" : "decrypt_column('people', 'ssn')";
+					session('SET client_min_messages = warning', "SELECT cellenc_$call", 'CALL cellenc_wait()');
+				}
+				sleep 1;
+			}
+			sleep 1 while query("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'") ne '0';
+			push @{ $read{$what} }, p99(latencies("$dir/read.log"));
+			push @{ $write{$what} }, p99(latencies("$dir/write.log"));
+		}
+	}
+	@times{qw(read_p99_alone read_p99_beside write_p99_alone write_p99_beside)} =
+	  ($read{alone}, $read{beside}, $write{alone}, $write{beside});
+	figure('p99 of readers beside a conversion / alone', median(@{ $read{beside} }) / median(@{ $read{alone} }), '<=', 1.5, 'x');
+	figure('p99 of writers beside a conversion / alone', median(@{ $write{beside} }) / median(@{ $write{alone} }), '<=', 3, 'x');
 	return;
 }
 

@@ -1,0 +1,286 @@
+/*-------------------------------------------------------------------------
+ *
+ * convert.h
+ *	  Conversion of a live column to an encrypted type, or back.
+ *
+ * A new heap, the shadow, is built beside the table; changes of the table are
+ * noted in a log meanwhile; at the end the two exchange their files.  The
+ * order of the files: convert (the SQL functions), convert_step (phases) ->
+ * convert_check, convert_switch (the definition; files) -> convert_view,
+ * convert_index -> convert_copy -> convert_map, convert_log -> convert_state,
+ * convert_shadow.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CELLENC_CONVERT_H
+#define CELLENC_CONVERT_H
+
+#include "access/attnum.h"
+#include "nodes/pg_list.h"
+#include "storage/itemptr.h"
+#include "utils/relcache.h"
+#include "utils/snapshot.h"
+#include "utils/uuid.h"
+
+#include "job.h"
+
+/* Where shadows, logs and maps are; nobody may use it. */
+#define CELLENC_CONVERT_SCHEMA "cellenc_conversion"
+
+typedef enum CellencConvertPhase
+{
+	CELLENC_CONVERT_START,		/* shadows are made where there is none */
+	CELLENC_CONVERT_COPY,
+	CELLENC_CONVERT_INDEX,
+	CELLENC_CONVERT_CATCH_UP,
+	CELLENC_CONVERT_SWITCH,
+	CELLENC_CONVERT_VACUUM,		/* the table is converted */
+	CELLENC_CONVERT_CLEAN_UP	/* nothing comes of it */
+} CellencConvertPhase;
+
+/* A row of cellenc.conversion_heap: a table that stores rows, and its shadow. */
+typedef struct CellencConvertHeap
+{
+	Oid			relation;
+	Oid			file;			/* its relfilenode when it was begun */
+	Oid			shadow;
+	Oid			log;			/* of changes of the table */
+	Oid			map;			/* of rows of the table to those of the shadow */
+	Oid			trigger;		/* what fills the log */
+	int64		next_block;		/* rows before it have been copied */
+	int64		end_block;		/* rows from it on are in the log */
+	bool		indexed;		/* the shadow has the indexes below */
+	List	   *indexes;		/* their definitions (char *) on the table */
+} CellencConvertHeap;
+
+/* A row of cellenc.conversion with those of its heaps. */
+typedef struct CellencConversion
+{
+	int64		job;
+	Oid			relation;		/* that the user named */
+	AttrNumber	attnum;			/* in it */
+	Oid			role;			/* who asked */
+	Oid			type;			/* the column's new one */
+	int32		typmod;
+	Oid			collation;
+	int32		key_version;	/* current when the shadows were begun */
+	CellencConvertPhase phase;
+	bool		settled;		/* nobody has a snapshot older than the copies */
+	char	   *error;			/* what ended it; NULL: a cancel, or nothing */
+	List	   *heaps;			/* of CellencConvertHeap */
+} CellencConversion;
+
+/*
+ * convert_state.c
+ */
+
+extern void cellenc_convert_insert(const CellencConversion *conversion);
+
+/* False where there is none.  In CurrentMemoryContext. */
+extern bool cellenc_convert_load(int64 job, CellencConversion *conversion);
+
+/* Write back what may change of a conversion, its heaps aside. */
+extern void cellenc_convert_save(const CellencConversion *conversion);
+extern void cellenc_convert_insert_heap(int64 job, const CellencConvertHeap *heap);
+extern void cellenc_convert_save_heap(int64 job, const CellencConvertHeap *heap);
+extern void cellenc_convert_delete_heap(int64 job, Oid relation);
+extern void cellenc_convert_delete(int64 job);
+
+/*
+ * An older job than this one that has not ended and converts a column of the
+ * same table, or of one of the tables that it consists of; 0: none.
+ */
+extern int64 cellenc_convert_older(const CellencConversion *conversion);
+
+/* The job that converts the column, and has not ended; 0: none. */
+extern int64 cellenc_convert_of_column(Oid relation, AttrNumber attnum);
+
+/* Run one statement as the extension's owner. */
+extern void cellenc_convert_run(const char *fmt,...) pg_attribute_printf(1, 2);
+
+/*
+ * Settings for what follows, until cellenc_convert_leave: a fixed search_path
+ * and the like, and how long to wait for a lock.
+ */
+extern int	cellenc_convert_enter(int lock_timeout_ms);
+extern void cellenc_convert_leave(int nestlevel);
+
+/*
+ * convert_shadow.c
+ */
+
+/* The tables with rows that the relation consists of; all of it is locked.  NIL: it is gone. */
+extern List *cellenc_convert_leaves(Oid relation, int lockmode);
+
+/* The column's number in one of them. */
+extern AttrNumber cellenc_convert_attnum(const CellencConversion *conversion, Oid leaf);
+
+/*
+ * Make the shadow, log, map and trigger of rel, on which the caller holds
+ * ShareRowExclusiveLock, and fill heap.
+ */
+extern void cellenc_convert_make_shadow(const CellencConversion *conversion, Relation rel,
+										CellencConvertHeap *heap);
+
+/* Does heap still fit the table, and has nothing gone past the log? */
+extern bool cellenc_convert_shadow_fits(const CellencConversion *conversion,
+										const CellencConvertHeap *heap, Relation rel);
+
+/* The owner of a relation. */
+extern Oid	cellenc_convert_owner(Oid relation);
+
+/* The TOAST table of a relation; InvalidOid: none. */
+extern Oid	cellenc_convert_toast(Oid relation);
+
+/* Remove all that was made.  Needs AccessExclusiveLock on the table, if it is there. */
+extern void cellenc_convert_drop_shadow(const CellencConvertHeap *heap);
+
+/*
+ * convert_log.c
+ */
+
+/* Entries of a log, both lists palloc'd; tids are sorted and unique. */
+typedef struct CellencConvertEntries
+{
+	ItemPointerData *tids;		/* of rows of the table */
+	int			ntids;
+	ItemPointerData *entries;	/* of the log's rows */
+	int			nentries;
+	bool		more;			/* than the limit */
+} CellencConvertEntries;
+
+extern void cellenc_convert_read_log(Relation log, Snapshot snapshot, int limit,
+									 CellencConvertEntries *entries);
+extern void cellenc_convert_delete_entries(Relation log, const CellencConvertEntries *entries);
+
+/* The rewriter has moved a row of rel past all triggers. */
+extern void cellenc_convert_note_moved(Relation rel, ItemPointer from, ItemPointer to);
+
+/*
+ * convert_map.c
+ */
+
+typedef struct CellencConvertMap CellencConvertMap;
+
+extern CellencConvertMap *cellenc_convert_map_open(Oid map);
+
+/* Where the copy of the row at tid is; invalid: there is none. */
+extern ItemPointerData cellenc_convert_map_get(CellencConvertMap *map, const ItemPointerData *tid);
+extern void cellenc_convert_map_set(CellencConvertMap *map, const ItemPointerData *tid,
+									const ItemPointerData *copy);
+extern void cellenc_convert_map_close(CellencConvertMap *map);
+
+/*
+ * convert_copy.c
+ */
+
+/* Copy rows from heap->next_block on, for a while; advances it.  Returns the values converted. */
+extern int64 cellenc_convert_copy(const CellencConversion *conversion, CellencConvertHeap *heap,
+								  Relation rel);
+
+/*
+ * Bring the shadow up to date with the log, at most limit entries of it.
+ * Returns the number of entries; *more: there are others.
+ */
+extern int	cellenc_convert_catch_up(const CellencConversion *conversion,
+									 const CellencConvertHeap *heap, Relation rel, int limit,
+									 bool *more);
+
+/* The expression that makes a new value of the column (number attnum) of rel. */
+extern Node *cellenc_convert_expression(const CellencConversion *conversion, Relation rel,
+										AttrNumber attnum);
+
+/*
+ * convert_index.c
+ */
+
+/* Statements that make the indexes that relation has now; in a fixed order. */
+extern List *cellenc_convert_index_definitions(Oid relation);
+
+/* Oids of the indexes, in the same order. */
+extern List *cellenc_convert_index_oids(Oid relation);
+
+/* Are these the same indexes, whatever they and their tables are called? */
+extern bool cellenc_convert_same_indexes(List *definitions, List *others);
+
+/*
+ * Build the next index that the shadow lacks, with expressions evaluated as
+ * owner; false: it has all.
+ */
+extern bool cellenc_convert_build_index(const CellencConvertHeap *heap, Oid owner);
+
+/* Take all away from it. */
+extern void cellenc_convert_drop_indexes(const CellencConvertHeap *heap);
+
+/* The shadow's indexes, in the order of the definitions. */
+extern List *cellenc_convert_shadow_indexes(const CellencConvertHeap *heap);
+
+/*
+ * Indexes whose operator class has to be another one for the new type: take
+ * them away before the type changes, and make them again.
+ */
+extern List *cellenc_convert_take_indexes(const CellencConversion *conversion);
+extern void cellenc_convert_put_indexes(const CellencConversion *conversion, List *taken);
+
+/*
+ * convert_view.c
+ */
+
+/* All views that show the column, directly or not, each after those it reads. */
+extern List *cellenc_convert_views(const CellencConversion *conversion);
+
+/* What ALTER TABLE refuses to carry along, taken out of its way, and put back. */
+extern List *cellenc_convert_take_dependents(const CellencConversion *conversion);
+extern void cellenc_convert_put_dependents(List *taken);
+
+/*
+ * convert_check.c
+ */
+
+/* ERROR, with a list, unless all that depends on the column can be carried over. */
+extern void cellenc_convert_check(const CellencConversion *conversion);
+
+/*
+ * convert_switch.c
+ */
+
+/*
+ * Give the tables new, empty files, and the column its new type.  The caller
+ * holds AccessExclusiveLock, and rolls back or swaps files.
+ */
+extern void cellenc_convert_define(const CellencConversion *conversion);
+
+/* The files of heap's table and of its shadow change places. */
+extern void cellenc_convert_swap(const CellencConvertHeap *heap);
+
+/*
+ * convert_start.c
+ */
+
+/* How long others may have to wait behind us while we wait for a lock. */
+#define CELLENC_CONVERT_LOCK_MS 50
+
+/* ERROR unless the role that asked for the job owns the table and has the key. */
+extern void cellenc_convert_check_rights(const CellencJob *job, const CellencConversion *conversion);
+
+/* Number of a key's current version; 0: it has none. */
+extern int32 cellenc_convert_key_version(const pg_uuid_t *key);
+
+/*
+ * Change the definition as the switch will, on empty files, and roll that
+ * back.  *relations are the tables with rows, *definitions the indexes that
+ * each would have.
+ */
+extern void cellenc_convert_rehearse(const CellencConversion *conversion, List **relations,
+									 List **definitions);
+
+extern CellencConvertHeap *cellenc_convert_heap_of(const CellencConversion *conversion, Oid relation);
+
+/*
+ * Remove the heaps of tables that are none of `relations`, and those that do
+ * not fit any more; make those that are missing.  The tables are locked.
+ */
+extern void cellenc_convert_remove_misfits(CellencConversion *conversion, List *relations);
+extern void cellenc_convert_make_heaps(CellencConversion *conversion, List *relations, List *definitions);
+
+#endif							/* CELLENC_CONVERT_H */

@@ -1,0 +1,665 @@
+/*-------------------------------------------------------------------------
+ *
+ * convert_step.c
+ *	  The steps of a job that converts a column.
+ *
+ *	  start -> copy -> index -> catch_up -> switch -> vacuum
+ *
+ * Start makes the shadows, and rehearses the switch first.  Copy goes through
+ * the tables once; index builds the shadows' indexes; catch_up works off the
+ * log of what has changed meanwhile, and waits until every transaction has
+ * ended whose snapshot is older than the copies; switch takes the lock, works
+ * off the rest of the log, and exchanges the files.  From any of these, what
+ * does not fit any more (somebody has rewritten the table, or changed its
+ * columns, or partitions have come or gone) goes back to start, and what cannot
+ * go on goes to clean_up.
+ *
+ * Locks that others wait for are asked for with a short timeout and tried
+ * again: on start and switch, and for clean_up.  Everything else runs under
+ * AccessShareLock for one batch at a time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "convert.h"
+#include "event.h"
+#include "job.h"
+#include "job_kind.h"
+#include "keycatalog.h"
+
+/* Log entries of a batch; of the last one, under the lock; and few enough to try. */
+#define CATCH_UP_ENTRIES 5000
+#define SWITCH_ENTRIES 1000
+#define FEW_ENTRIES 200
+
+typedef struct Work
+{
+	CellencJob *job;
+	CellencConversion *conversion;
+	CellencCommand *command;
+	CellencStep result;
+} Work;
+
+/*
+ * What the steps share
+ */
+
+static CellencStep
+go_to(Work *work, CellencConvertPhase phase)
+{
+	work->conversion->phase = phase;
+	cellenc_convert_save(work->conversion);
+	return cellenc_job_step_go_on(work->job);
+}
+
+/* "public.customers.ssn", quoted as needed. */
+static char *
+column_description(const CellencConversion *conversion)
+{
+	return psprintf("%s.%s",
+					quote_qualified_identifier(get_namespace_name(get_rel_namespace(conversion->relation)),
+											   get_rel_name(conversion->relation)),
+					quote_identifier(get_attname(conversion->relation, conversion->attnum, false)));
+}
+
+/* The caller holds a lock on the relation, if it is there. */
+static bool
+column_is_there(const CellencConversion *conversion)
+{
+	/* a dropped column has a row, but no type */
+	return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(conversion->relation)) &&
+		OidIsValid(get_atttype(conversion->relation, conversion->attnum));
+}
+
+static CellencStep
+give_up(Work *work, const char *error)
+{
+	work->conversion->error = pstrdup(error);
+	return go_to(work, CELLENC_CONVERT_CLEAN_UP);
+}
+
+/*
+ * Open the table of heap for a batch.  NULL: *result says what to do instead.
+ */
+static Relation
+open_heap(Work *work, const CellencConvertHeap *heap, CellencStep *result)
+{
+	Relation	rel;
+
+	if (!ConditionalLockRelationOid(work->conversion->relation, AccessShareLock))
+	{
+		*result = cellenc_job_step_wait_lock(work->job, work->conversion->relation);
+		return NULL;
+	}
+	if (!column_is_there(work->conversion))
+	{
+		*result = give_up(work, "the column was dropped");
+		return NULL;
+	}
+	if (!ConditionalLockRelationOid(heap->relation, AccessShareLock))
+	{
+		*result = cellenc_job_step_wait_lock(work->job, heap->relation);
+		return NULL;
+	}
+	rel = try_table_open(heap->relation, NoLock);
+	if (rel && cellenc_convert_shadow_fits(work->conversion, heap, rel))
+		return rel;
+	if (rel)
+		table_close(rel, NoLock);
+	*result = go_to(work, CELLENC_CONVERT_START);
+	return NULL;
+}
+
+/*
+ * Start
+ */
+
+static CellencStep
+step_start(Work *work)
+{
+	CellencConversion *conversion = work->conversion;
+	CellencJob *job = work->job;
+	int64		older = cellenc_convert_older(conversion);
+	int			nestlevel;
+	List	   *relations;
+	List	   *definitions;
+	List	   *locked;
+	ListCell   *lc;
+
+	if (older != 0)
+		return cellenc_job_step_wait(job, psprintf("job " INT64_FORMAT ", which converts the same table", older), 0);
+
+	nestlevel = cellenc_convert_enter(CELLENC_CONVERT_LOCK_MS);
+	LockRelationOid(conversion->relation, AccessShareLock);
+	if (!column_is_there(conversion))
+		return give_up(work, "the column was dropped");
+	cellenc_convert_check_rights(job, conversion);
+	cellenc_convert_check(conversion);
+	cellenc_convert_rehearse(conversion, &relations, &definitions);
+
+	locked = cellenc_convert_leaves(conversion->relation, ShareRowExclusiveLock);
+	if (!equal(locked, relations))
+		return CELLENC_STEP_RETRY;	/* a partition came or went just now */
+	cellenc_convert_remove_misfits(conversion, relations);
+	if (conversion->key_version == 0)
+		conversion->key_version = cellenc_convert_key_version(&job->keys[0]);
+	cellenc_convert_make_heaps(conversion, relations, definitions);
+	conversion->settled = false;
+	cellenc_convert_leave(nestlevel);
+
+	job->phase = CELLENC_PHASE_PASS;
+	job->relation = conversion->relation;
+	job->relations_total = list_length(conversion->heaps);
+	job->relations_done = 0;
+	job->blocks_total = job->blocks_done = 0;
+	foreach(lc, conversion->heaps)
+	{
+		job->blocks_total += ((CellencConvertHeap *) lfirst(lc))->end_block;
+		job->blocks_done += ((CellencConvertHeap *) lfirst(lc))->next_block;
+	}
+	return go_to(work, CELLENC_CONVERT_COPY);
+}
+
+/*
+ * Copy, indexes
+ */
+
+static CellencStep
+step_copy(Work *work)
+{
+	CellencJob *job = work->job;
+	ListCell   *lc;
+
+	foreach(lc, work->conversion->heaps)
+	{
+		CellencConvertHeap *heap = lfirst(lc);
+		int64		before = heap->next_block;
+		CellencStep result;
+		Relation	rel;
+
+		if (heap->next_block >= heap->end_block)
+			continue;
+		rel = open_heap(work, heap, &result);
+		if (!rel)
+			return result;
+		job->relation = heap->relation;
+		job->values_done += cellenc_convert_copy(work->conversion, heap, rel);
+		job->blocks_done += heap->next_block - before;
+		if (heap->next_block >= heap->end_block)
+			job->relations_done++;
+		table_close(rel, NoLock);
+		cellenc_convert_save_heap(job->job, heap);
+		return cellenc_job_step_go_on(job);
+	}
+	return go_to(work, CELLENC_CONVERT_INDEX);
+}
+
+/* One index a step.  Nobody else knows the shadow: the table is not locked. */
+static CellencStep
+step_index(Work *work)
+{
+	ListCell   *lc;
+
+	foreach(lc, work->conversion->heaps)
+	{
+		CellencConvertHeap *heap = lfirst(lc);
+		int			nestlevel;
+
+		if (heap->indexed)
+			continue;
+		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(heap->relation)))
+			return go_to(work, CELLENC_CONVERT_START);
+		nestlevel = cellenc_convert_enter(-1);
+		if (!cellenc_convert_build_index(heap, cellenc_convert_owner(heap->relation)))
+		{
+			heap->indexed = true;
+			cellenc_convert_save_heap(work->job->job, heap);
+		}
+		cellenc_convert_leave(nestlevel);
+		return cellenc_job_step_go_on(work->job);
+	}
+	return go_to(work, CELLENC_CONVERT_CATCH_UP);
+}
+
+/*
+ * Catching up
+ */
+
+/* A batch of each log.  False: *result says what to do; else *few: it was short. */
+static bool
+catch_up(Work *work, bool *few, CellencStep *result)
+{
+	int			nestlevel = cellenc_convert_enter(-1);
+	ListCell   *lc;
+
+	*few = true;
+	foreach(lc, work->conversion->heaps)
+	{
+		CellencConvertHeap *heap = lfirst(lc);
+		Relation	rel = open_heap(work, heap, result);
+		bool		more;
+		int			n;
+
+		if (!rel)
+			return false;
+		n = cellenc_convert_catch_up(work->conversion, heap, rel, CATCH_UP_ENTRIES, &more);
+		table_close(rel, NoLock);
+		if (more || n > FEW_ENTRIES)
+			*few = false;
+	}
+	cellenc_convert_leave(nestlevel);
+	return true;
+}
+
+static CellencStep
+step_catch_up(Work *work)
+{
+	CellencStep result;
+	bool		few;
+
+	if (!catch_up(work, &few, &result))
+		return result;
+	if (!few)
+		return cellenc_job_step_go_on(work->job);
+
+	/*
+	 * Who has an older snapshot than a copy would not see it, and miss the
+	 * row after the switch.
+	 */
+	if (!work->conversion->settled && !cellenc_job_barrier(work->job))
+		return CELLENC_STEP_WAIT;
+	work->conversion->settled = true;
+	return go_to(work, CELLENC_CONVERT_SWITCH);
+}
+
+/*
+ * Switch
+ */
+
+/*
+ * What was sealed before a rotation of the key that began meanwhile is not of
+ * the table until now: the rotation may have been through it already.
+ */
+static void
+tell_rotation(Work *work)
+{
+	CellencJob *job = work->job;
+	CellencJob	again = {.kind = CELLENC_JOB_REENCRYPT,.keys = job->keys,.nkeys = 1};
+
+	again.version = cellenc_convert_key_version(&job->keys[0]);
+	if (job->kind == CELLENC_JOB_ENCRYPT_COLUMN && again.version != work->conversion->key_version)
+		(void) cellenc_job_queue(&again);
+}
+
+/*
+ * Change the definition.  False, and undone, if the shadows do not have the
+ * indexes that it has then; the heaps know the right ones.
+ */
+static bool
+define(CellencConversion *conversion)
+{
+	MemoryContext oldcxt = CurrentMemoryContext;
+	ResourceOwner oldowner = CurrentResourceOwner;
+	bool		fits = true;
+	ListCell   *lc;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(oldcxt);
+	cellenc_convert_define(conversion);
+	foreach(lc, conversion->heaps)
+	{
+		CellencConvertHeap *heap = lfirst(lc);
+		List	   *definitions = cellenc_convert_index_definitions(heap->relation);
+
+		if (cellenc_convert_same_indexes(definitions, heap->indexes))
+			continue;
+		heap->indexes = definitions;
+		heap->indexed = false;
+		fits = false;
+	}
+	if (fits)
+		ReleaseCurrentSubTransaction();
+	else
+		RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(oldcxt);
+	CurrentResourceOwner = oldowner;
+	return fits;
+}
+
+/* With the tables locked: is every one of them as it has to be? */
+static bool
+all_fit(const CellencConversion *conversion, List *relations)
+{
+	ListCell   *lc;
+
+	if (list_length(relations) != list_length(conversion->heaps))
+		return false;
+	foreach(lc, relations)
+	{
+		CellencConvertHeap *heap = cellenc_convert_heap_of(conversion, lfirst_oid(lc));
+		Relation	rel;
+		bool		fits;
+
+		if (!heap)
+			return false;
+		rel = table_open(lfirst_oid(lc), NoLock);
+		fits = cellenc_convert_shadow_fits(conversion, heap, rel);
+		table_close(rel, NoLock);
+		if (!fits)
+			return false;
+	}
+	return true;
+}
+
+static void
+record_end(Work *work)
+{
+	CellencKeyRow row;
+	bool		encrypted = work->job->kind == CELLENC_JOB_ENCRYPT_COLUMN;
+	char	   *detail = column_description(work->conversion);
+
+	if (encrypted)
+		detail = psprintf("%s; plain text may be left in pg_statistic until VACUUM FULL pg_statistic,"
+						  " and in WAL, backups, and replicas from before", detail);
+	if (cellenc_keycatalog_key_by_id(&work->job->keys[0], &row))
+		cellenc_event_record(encrypted ? "encrypt_column" : "decrypt_column", row.name, 0, detail);
+}
+
+static CellencStep
+step_switch(Work *work)
+{
+	CellencConversion *conversion = work->conversion;
+	int			nestlevel = cellenc_convert_enter(CELLENC_CONVERT_LOCK_MS);
+	List	   *relations;
+	TimestampTz locked_at;
+	ListCell   *lc;
+
+	relations = cellenc_convert_leaves(conversion->relation, AccessExclusiveLock);
+	locked_at = GetCurrentTimestamp();
+	if (!column_is_there(conversion))
+		return give_up(work, "the column was dropped");
+	if (!all_fit(conversion, relations))
+		return go_to(work, CELLENC_CONVERT_START);
+
+	foreach(lc, conversion->heaps)
+	{
+		CellencConvertHeap *heap = lfirst(lc);
+		Relation	rel = table_open(heap->relation, NoLock);
+		bool		more;
+
+		(void) cellenc_convert_catch_up(conversion, heap, rel, SWITCH_ENTRIES, &more);
+		table_close(rel, NoLock);
+		if (more)
+			return go_to(work, CELLENC_CONVERT_CATCH_UP);
+	}
+
+	/* what has come to hang on the column meanwhile */
+	cellenc_convert_check(conversion);
+	if (!define(conversion))
+	{
+		foreach(lc, conversion->heaps)
+		{
+			CellencConvertHeap *heap = lfirst(lc);
+
+			if (heap->indexed)
+				continue;
+			cellenc_convert_drop_indexes(heap);
+			cellenc_convert_save_heap(work->job->job, heap);
+		}
+		return go_to(work, CELLENC_CONVERT_INDEX);
+	}
+	foreach(lc, conversion->heaps)
+	{
+		CellencConvertHeap *heap = lfirst(lc);
+
+		cellenc_convert_swap(heap);
+		cellenc_convert_delete_heap(work->job->job, heap->relation);
+	}
+	conversion->heaps = NIL;
+	tell_rotation(work);
+	record_end(work);
+	cellenc_convert_leave(nestlevel);
+	ereport(LOG,
+			(errmsg("job " INT64_FORMAT " exchanged the table's files in %ld ms", work->job->job,
+					TimestampDifferenceMilliseconds(locked_at, GetCurrentTimestamp()))));
+	return go_to(work, CELLENC_CONVERT_VACUUM);
+}
+
+/*
+ * Ends
+ */
+
+static CellencStep
+end_converted(Work *work)
+{
+	CellencJob *job = work->job;
+	const char *what = column_is_there(work->conversion) ? column_description(work->conversion) : "the column";
+
+	cellenc_convert_delete(job->job);
+	job->error = NULL;
+	if (job->kind == CELLENC_JOB_DECRYPT_COLUMN)
+		return cellenc_job_step_end(job, false, psprintf("%s is stored in plain text", what));
+	return cellenc_job_step_end(job, false,
+								psprintf("%s is encrypted; its plain text may be left in pg_statistic until"
+										 " VACUUM FULL pg_statistic, and in WAL, backups and replicas from before",
+										 what));
+}
+
+/* The new table is not known to be visible to all, and has no statistics. */
+static CellencStep
+step_vacuum(Work *work)
+{
+	StringInfoData sql;
+	ListCell   *lc;
+	MemoryContext oldcxt;
+	List	   *relations;
+
+	if (!work->command)
+		return end_converted(work);
+	if (!ConditionalLockRelationOid(work->conversion->relation, AccessShareLock))
+		return cellenc_job_step_wait_lock(work->job, work->conversion->relation);
+	if (!column_is_there(work->conversion))
+		return end_converted(work);
+	relations = get_rel_relkind(work->conversion->relation) == RELKIND_PARTITIONED_TABLE ?
+		list_make1_oid(work->conversion->relation) :
+		find_all_inheritors(work->conversion->relation, AccessShareLock, NULL);
+
+	oldcxt = MemoryContextSwitchTo(work->command->context);
+	initStringInfo(&sql);
+	foreach(lc, relations)
+		appendStringInfo(&sql, "%s%s", sql.len == 0 ? "VACUUM (ANALYZE) " : ", ",
+						 quote_qualified_identifier(get_namespace_name(get_rel_namespace(lfirst_oid(lc))),
+													get_rel_name(lfirst_oid(lc))));
+	work->command->sql = sql.data;
+	work->command->yields = true;
+	MemoryContextSwitchTo(oldcxt);
+	cellenc_job_set_state(work->job, CELLENC_JOB_RUNNING);
+	cellenc_job_save(work->job);
+	return CELLENC_STEP_COMMAND;
+}
+
+static CellencStep
+step_clean_up(Work *work)
+{
+	CellencConversion *conversion = work->conversion;
+	CellencJob *job = work->job;
+	int			nestlevel = cellenc_convert_enter(CELLENC_CONVERT_LOCK_MS);
+	bool		failed;
+
+	if (conversion->heaps != NIL)
+	{
+		CellencConvertHeap *heap = linitial(conversion->heaps);
+
+		cellenc_convert_drop_shadow(heap);
+		cellenc_convert_delete_heap(job->job, heap->relation);
+		cellenc_convert_leave(nestlevel);
+		return cellenc_job_step_go_on(job);
+	}
+	cellenc_convert_leave(nestlevel);
+
+	failed = conversion->error != NULL && column_is_there(conversion);
+	job->error = conversion->error;
+	cellenc_convert_delete(job->job);
+	if (failed)
+		return cellenc_job_step_end(job, true, "the column is as it was");
+	cellenc_job_set_state(job, CELLENC_JOB_CANCELLED);
+	cellenc_job_save(job);
+	ereport(LOG,
+			(errmsg("job " INT64_FORMAT " cancelled", job->job),
+			 job->error ? errdetail_internal("%s", job->error) : 0));
+	return CELLENC_STEP_FAILED;
+}
+
+/*
+ * Step
+ */
+
+static void
+do_step(void *arg)
+{
+	Work	   *work = arg;
+	TimestampTz began = GetCurrentTimestamp();
+
+	switch (work->conversion->phase)
+	{
+		case CELLENC_CONVERT_START:
+			work->result = step_start(work);
+			break;
+		case CELLENC_CONVERT_COPY:
+			work->result = step_copy(work);
+			break;
+		case CELLENC_CONVERT_INDEX:
+			work->result = step_index(work);
+			break;
+		case CELLENC_CONVERT_CATCH_UP:
+			work->result = step_catch_up(work);
+			break;
+		case CELLENC_CONVERT_SWITCH:
+			work->result = step_switch(work);
+			break;
+		case CELLENC_CONVERT_VACUUM:
+			work->result = step_vacuum(work);
+			break;
+		case CELLENC_CONVERT_CLEAN_UP:
+			work->result = step_clean_up(work);
+			break;
+	}
+	if (work->result == CELLENC_STEP_CONTINUE)
+	{
+		cellenc_job_add_time(work->job, began);
+		cellenc_job_save(work->job);
+	}
+}
+
+static void
+load(Work *work, int64 number)
+{
+	if (!cellenc_job_load(number, work->job) || !cellenc_convert_load(number, work->conversion))
+		elog(ERROR, "could not find job " INT64_FORMAT, number);
+}
+
+static CellencStep
+step(CellencJob *job, CellencCommand *command)
+{
+	CellencConversion conversion;
+	Work		work = {job, &conversion, command, CELLENC_STEP_CONTINUE};
+	ErrorData  *failure;
+
+	load(&work, job->job);
+	if (cellenc_job_guarded(do_step, &work, &failure))
+		return work.result;
+
+	load(&work, job->job);
+	if (failure->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		failure->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED)
+	{
+		/* the log grows while somebody else has the lock */
+		if (conversion.phase == CELLENC_CONVERT_SWITCH)
+		{
+			conversion.phase = CELLENC_CONVERT_CATCH_UP;
+			cellenc_convert_save(&conversion);
+		}
+		return cellenc_job_step_wait_lock(job, conversion.relation);
+	}
+	if (cellenc_job_is_temporary(failure->sqlerrcode) ||
+		conversion.phase == CELLENC_CONVERT_VACUUM || conversion.phase == CELLENC_CONVERT_CLEAN_UP)
+		ReThrowError(failure);
+	ereport(LOG,
+			(errcode(failure->sqlerrcode),
+			 errmsg("job " INT64_FORMAT " cannot go on: %s", job->job, failure->message),
+			 failure->detail ? errdetail_internal("%s", failure->detail) : 0));
+	return give_up(&work, failure->message);
+}
+
+static CellencStep
+command_done(CellencJob *job, ErrorData *failure, CellencCommand *command)
+{
+	CellencConversion conversion;
+	Work		work = {job, &conversion, NULL, CELLENC_STEP_CONTINUE};
+
+	/* paused, it asks for the command again when it goes on */
+	if (job->state == CELLENC_JOB_PAUSED || cellenc_job_has_ended(job))
+		return CELLENC_STEP_WAIT;
+	load(&work, job->job);
+	if (failure)
+		ereport(LOG,
+				(errcode(failure->sqlerrcode),
+				 errmsg("job " INT64_FORMAT " could not vacuum the table: %s", job->job, failure->message)));
+	return end_converted(&work);
+}
+
+static char *
+describe(const CellencJob *job)
+{
+	CellencConversion conversion;
+
+	if (!cellenc_convert_load(job->job, &conversion) || !column_is_there(&conversion))
+		return pstrdup("a column that is not there any more");
+	return psprintf(job->kind == CELLENC_JOB_ENCRYPT_COLUMN ? "%s goes to %s" : "%s leaves %s",
+					column_description(&conversion), cellenc_job_key_description(job));
+}
+
+static bool
+cancel(CellencJob *job)
+{
+	CellencConversion conversion;
+
+	if (!cellenc_convert_load(job->job, &conversion))
+		return false;
+	if (conversion.phase == CELLENC_CONVERT_VACUUM)
+	{
+		/* it is done, but for that */
+		cellenc_convert_delete(job->job);
+		return false;
+	}
+	conversion.phase = CELLENC_CONVERT_CLEAN_UP;
+	conversion.error = NULL;
+	cellenc_convert_save(&conversion);
+	if (job->state == CELLENC_JOB_PAUSED)
+		cellenc_job_set_state(job, CELLENC_JOB_QUEUED);
+	return true;
+}
+
+const CellencJobMethods cellenc_convert_methods = {
+	.describe = describe,
+	.step = step,
+	.command_done = command_done,
+	.cancel = cancel
+};
