@@ -132,5 +132,33 @@ foreach my $block (@operations)
 	($after{ $block->{name} } // sub { })->();
 }
 
+#
+# Links of all pages, to files and to headings
+#
+my $top = "$FindBin::RealBin/../..";
+
+# The anchors of a page's headings, as GitHub makes them.
+sub anchors
+{
+	my $text = slurp_file($_[0]) =~ s/^```.*?^```$//msgr;
+	return map { $_ => 1 } map { s/[^\w -]//gr =~ s/ /-/gr } map { lc } $text =~ /^#+ (.*)$/mg;
+}
+
+foreach my $page (map { s/^\Q$top\E\///r } glob "$top/*.md $top/doc/*.md $top/doc/*/*.md")
+{
+	my ($folder) = $page =~ /^(.*\/)?/;
+	my @broken;
+
+	foreach my $link (slurp_file("$top/$page") =~ /\]\(([^)\s]+)\)/g)
+	{
+		next if $link =~ /^https?:/;
+		my ($file, $anchor) = split /#/, $link;
+		my $target = "$top/" . (length $file ? ($folder // '') . $file : $page);
+		my %anchors = defined $anchor && -f $target ? anchors($target) : ();
+		push @broken, $link if !-e $target || defined $anchor && !$anchors{$anchor};
+	}
+	is(join(' ', @broken), '', "$page: links");
+}
+
 $node->stop;
 done_testing();
