@@ -514,10 +514,10 @@ SELECT j.job, j.kind,
 FROM cellenc.job j
 CROSS JOIN LATERAL (SELECT CASE
 	WHEN j.phase = 'barrier' THEN CASE WHEN j.pass = 1 THEN 0 ELSE j.blocks_total END
-	WHEN j.phase = 'indexes' THEN 1.05 * j.blocks_total + 0.5 * j.index_blocks_done
+	WHEN j.phase = 'indexes' THEN 1.05 * j.blocks_total + 0.2 * least(j.index_blocks_done, j.index_blocks_total)
 	WHEN j.pass = 1 THEN least(j.blocks_done, j.blocks_total)
 	ELSE j.blocks_total + 0.05 * least(j.blocks_done, j.blocks_total)
-	END / greatest(1.05 * j.blocks_total + 0.5 * j.index_blocks_total, 1) AS part) p;
+	END / greatest(1.05 * j.blocks_total + 0.2 * j.index_blocks_total, 1) AS part) p;
 
 CREATE FUNCTION pg_catalog.cellenc_check(OUT severity text, OUT check_name text, OUT detail text, OUT hint text)
 RETURNS SETOF record

@@ -158,7 +158,8 @@ pass_relations(CellencJob *job)
 		if (i % MAX_EMPTY == 0)
 			cellenc_job_trim_caches();
 	}
-	if (job->phase == CELLENC_PHASE_PASS)
+	/* as they were before the first pass made them grow */
+	if (job->phase == CELLENC_PHASE_PASS && (job->pass == 1 || job->index_blocks_total == 0))
 		job->index_blocks_total = index_blocks;
 	job->relations_total = list_length(relations);
 	pass_memo.job = job->job;
