@@ -101,6 +101,8 @@ cellenc_job_relation_description(Oid relid)
 CellencStep
 cellenc_job_step_end(CellencJob *job, bool failed, const char *summary)
 {
+	/* what it waited for last may have been all that was left */
+	cellenc_job_set_state(job, CELLENC_JOB_RUNNING);
 	cellenc_job_set_state(job, failed ? CELLENC_JOB_FAILED : CELLENC_JOB_DONE);
 
 	/* batches may be lost by a crash, but not what was said to be done */
