@@ -278,16 +278,6 @@ $old->quit;
 job_is($job, 'done', 'and waited for');
 is(query("SELECT error FROM cellenc.jobs WHERE job = $job"), '', 'without an error');
 
-# a lock on an index that turns out to need nothing
-query("SELECT cellenc_create_key('idle'); CREATE TABLE idle (v enctext('idle', 'order')); CREATE INDEX idle_v ON idle (v)");
-$old = $node->background_psql('postgres');
-$old->query_safe('BEGIN; ALTER INDEX idle_v SET TABLESPACE pg_default');
-$job = rotate('idle');
-waits_for($job, '^lock on relation "public.idle_v"', 'a lock on an index is named');
-$old->query_safe('COMMIT');
-$old->quit;
-job_is($job, 'done', 'the job ends after it');
-
 unlike(slurp_file($node->logfile), qr/TRAP|PANIC|leak/, 'nothing bad in the log');
 $node->stop;
 done_testing();
