@@ -133,6 +133,19 @@ foreach my $block (@operations)
 }
 
 #
+# Altered rows of the key tables, for which the page names a recipe from above
+#
+my %recipe = map { $_->{name} => $_ } @operations;
+check_block('operations.md', 'shop', $recipe{bundle});
+$node->safe_psql('shop', 'UPDATE cellenc.key_wrap SET wrapped = set_byte(wrapped, 40, get_byte(wrapped, 40) # 1) WHERE purpose = 1');
+$node->safe_psql('postgres', 'DROP DATABASE rescued');
+$node->safe_psql('postgres', 'CREATE DATABASE rescued TEMPLATE template0');
+$node->restart;
+sql_fails($node, 'shop', 'SELECT name FROM people', qr/XX001: wrapped key "pii" failed authentication/, 'altered keys');
+check_block('operations.md', 'shop', $recipe{'from bundle'});
+sql_is($node, 'rescued', 'SELECT count(name), max(name) FROM people', '3|Cy', 'values are readable where the keys are');
+
+#
 # Links of all pages, to files and to headings
 #
 my $top = "$FindBin::RealBin/../..";
