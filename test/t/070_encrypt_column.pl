@@ -270,6 +270,16 @@ foreach my $phase ('start', 'copy', 'index', 'catch_up', 'switch')
 	is(job_state(), 'cancelled', "DROP COLUMN of the column at $phase");
 	is_clean("DROP COLUMN of the column at $phase");
 }
+foreach my $phase ('start', 'copy', 'index', 'catch_up', 'switch')
+{
+	begin('t', $phase);
+	query("SELECT cellenc_pause($job)") if $phase ne 'copy';
+	query("SELECT cellenc_cancel($job)");
+	step_to('none');
+	is(job_state(), 'cancelled', "cancelled at $phase");
+	is(query('SELECT pg_typeof(v), count(*) FROM t GROUP BY 1'), 'text|3000', "cancelled at $phase: the column is as it was");
+	is_clean("cancelled at $phase");
+}
 begin('t', 'copy');
 query("UPDATE t SET v = 'cellenc:1:AQ==' WHERE id = 2999");
 step_to('none');
@@ -310,6 +320,9 @@ sql_fails($node, 'postgres', "SET ROLE owner; SELECT * FROM $shadow", qr/42501: 
 query('ANALYZE; REINDEX SCHEMA cellenc_conversion; CREATE INDEX ON t (c)');
 step() foreach (1 .. 3);
 query("SET ROLE owner; UPDATE t SET v = 'u', c = 'u' WHERE id < 200");
+step_to('none');
+# planning a query of ours would run it as well
+query('DROP INDEX spied');
 is_done('t', "code of the owner's");
 query('DROP OWNED BY owner; DROP ROLE owner');
 
