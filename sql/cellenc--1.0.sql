@@ -525,5 +525,12 @@ AS 'MODULE_PATHNAME', 'cellenc_check' LANGUAGE c VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_check() FROM PUBLIC;
 
+CREATE FUNCTION pg_catalog.cellenc_suggest_columns(sample boolean DEFAULT false, OUT relation regclass,
+	OUT attname name, OUT type regtype, OUT reason text, OUT twin regtype, OUT search text, OUT ddl text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'cellenc_suggest_columns' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_suggest_columns(boolean) FROM PUBLIC;
+
 GRANT EXECUTE ON FUNCTION cellenc.columns_list() TO pg_monitor;
 GRANT SELECT ON cellenc.columns, cellenc.jobs TO pg_monitor;
