@@ -85,6 +85,9 @@ SELECT count(*), sum((md5(v) <> control OR v <> value(o))::int),
 FROM t
 EOS
 	return unless $have_amcheck;
+
+	# a job replaces indexes
+	query("CALL cellenc_wait(timeout => '3 min')");
 	is( query("SELECT string_agg(DISTINCT msg, ',') FROM (VALUES ('t'), ('p0'), ('p1'), ('m')) r (rel), LATERAL verify_heapam(rel)"),
 		'', "$name: heaps are well");
 	query("SELECT bt_index_check(c.oid, true) FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid JOIN pg_am a ON a.oid = c.relam"
@@ -231,6 +234,7 @@ $holder->quit;
 
 my $log = slurp_file($node->logfile);
 unlike($log, qr/TRAP|PANIC/, 'nothing bad in the log');
-unlike($log, qr/ERROR:  /, 'no error in the log');
+# DDL cancels autovacuum, as it may
+unlike($log, qr/ERROR:  (?!canceling autovacuum task)/, 'no error in the log');
 $node->stop;
 done_testing();
