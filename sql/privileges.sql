@@ -293,7 +293,7 @@ SET ROLE regress_cellenc_none;
 INSERT INTO tb VALUES ('from nobody');
 RESET ROLE;
 
--- a role that is gone loses its grants still
+-- a role that is gone leaves no grants
 CREATE ROLE regress_cellenc_gone;
 SELECT cellenc_grant_key('privileges_b', 'regress_cellenc_gone');
 DROP ROLE regress_cellenc_gone;
@@ -409,6 +409,31 @@ WHERE (p.pronamespace = 'cellenc'::regnamespace
 -- nor can they be called on values of another type
 SELECT cellenc.cellenc_open(NULL::text);
 SELECT cellenc.cellenc_in_text('x', 0, -1);
+
+-- a role takes its grants along under another name, and leaves none to the next of its name
+CREATE ROLE regress_cellenc_old;
+SELECT cellenc_grant_key('privileges_a', 'regress_cellenc_old'), cellenc_grant_key('privileges_b', 'regress_cellenc_old', 'manage');
+BEGIN;
+ALTER ROLE regress_cellenc_old RENAME TO regress_cellenc_new;
+CREATE ROLE regress_cellenc_old;
+SELECT key, role, privilege FROM cellenc.key_grants WHERE role ~ '_(old|new)$' ORDER BY 1, 2, 3;
+SELECT cellenc_has_key_privilege('regress_cellenc_old', 'privileges_a', 'decrypt') AS old,
+	cellenc_has_key_privilege('regress_cellenc_new', 'privileges_a', 'decrypt') AS new;
+ROLLBACK;
+ALTER ROLE regress_cellenc_old NOLOGIN;
+SELECT key, role, privilege FROM cellenc.key_grants WHERE role ~ '_(old|new)$' ORDER BY 1, 2, 3;
+DROP ROLE regress_cellenc_old;
+CREATE ROLE regress_cellenc_old;
+SELECT key, role, privilege FROM cellenc.key_grants WHERE role ~ '_(old|new)$' ORDER BY 1, 2, 3;
+SELECT cellenc_has_key_privilege('regress_cellenc_old', 'privileges_a', 'decrypt');
+SELECT action, key, detail FROM cellenc.events WHERE detail LIKE '%regress\_cellenc\_old%' ORDER BY key, action, detail;
+DROP ROLE regress_cellenc_old;
+-- one of another database's, as if it had been dropped there
+INSERT INTO cellenc.key_grant SELECT key, 'regress_cellenc_gone', privilege, grantor, granted_at
+	FROM cellenc.key_grant WHERE role = 'regress_cellenc_enc' LIMIT 1;
+SELECT severity, detail FROM cellenc_check() WHERE check_name = 'missing_role';
+SELECT cellenc_revoke_key('privileges_a', 'regress_cellenc_gone', 'encrypt, decrypt, manage'),
+	cellenc_revoke_key('privileges_b', 'regress_cellenc_gone', 'encrypt, decrypt, manage');
 
 SET client_min_messages = warning;
 DROP SCHEMA privileges CASCADE;

@@ -27,6 +27,7 @@
 #include "refusal.h"
 #include "relinfo.h"
 #include "report.h"
+#include "role.h"
 #include "twin.h"
 #include "upgrade.h"
 #include "wire.h"
@@ -80,6 +81,7 @@ _PG_init(void)
 	cellenc_twin_init();
 	cellenc_codec_init();
 	cellenc_guard_init();
+	cellenc_role_init();
 	cellenc_relinfo_init();
 	cellenc_access_init();
 	cellenc_wire_init();

@@ -121,6 +121,10 @@ static const Check object_checks[] = {
 	{"warning", "public_grant",
 		"SELECT format('everyone has the privilege %s on key %s', privilege, key) FROM cellenc.key_grants WHERE role = 'public'",
 	"Grant keys to the roles that need them, with cellenc_grant_key()."},
+	{"warning", "missing_role",
+		"SELECT format('role %s has the privilege %s on key %s, but does not exist', quote_ident(role), privilege, key)"
+		" FROM cellenc.key_grants WHERE role <> 'public' AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role)",
+	"A new role of that name would have it. Use cellenc_revoke_key()."},
 	{"warning", "no_safe_copy",
 		"SELECT format('key %s version %s has never been exported', key, version)"
 		" FROM cellenc.key_versions WHERE exported_at IS NULL AND state <> 'destroyed'",
