@@ -529,7 +529,8 @@ CREATE FUNCTION pg_catalog.cellenc_suggest_columns(sample boolean DEFAULT false,
 	OUT attname name, OUT type regtype, OUT reason text, OUT twin regtype, OUT search text, OUT ddl text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'cellenc_suggest_columns' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp;
+SET search_path = pg_catalog, pg_temp
+SET jit = off;	-- compiling the query takes longer than it runs
 REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_suggest_columns(boolean) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION cellenc.columns_list() TO pg_monitor;
