@@ -519,10 +519,11 @@ CROSS JOIN LATERAL (SELECT CASE
 	ELSE j.blocks_total + 0.05 * least(j.blocks_done, j.blocks_total)
 	END / greatest(1.05 * j.blocks_total + 0.2 * j.index_blocks_total, 1) AS part) p;
 
+-- compiling its queries takes longer than running them, some seconds
 CREATE FUNCTION pg_catalog.cellenc_check(OUT severity text, OUT check_name text, OUT detail text, OUT hint text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'cellenc_check' LANGUAGE c VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp;
+SET search_path = pg_catalog, pg_temp SET jit = off;
 REVOKE EXECUTE ON FUNCTION pg_catalog.cellenc_check() FROM PUBLIC;
 
 CREATE FUNCTION pg_catalog.cellenc_suggest_columns(sample boolean DEFAULT false, OUT relation regclass,
