@@ -132,6 +132,17 @@ CREATE DOMAIN spied AS text;
 CREATE TABLE watched (email "odd 's".level, phone spied, tel text);
 INSERT INTO watched VALUES ('low', 'x', 'y');
 ALTER DOMAIN spied ADD CHECK (spy()) NOT VALID;
+CREATE FUNCTION spy_text(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+	IF current_setting('suggest.spy', true) = 'on' THEN
+		RAISE EXCEPTION 'spy ran';
+	END IF;
+	RETURN $1;
+END$$;
+CREATE INDEX ON watched ((tel || spy_text('x')));
+CREATE INDEX ON watched (tel) WHERE phone <> spy_text('x');
+CREATE STATISTICS watching ON (tel || spy_text('y')), phone FROM watched;
+SET suggest.spy = on;
 CREATE POLICY p ON watched USING (spy());
 ALTER TABLE watched ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 SET search_path = public, pg_catalog;

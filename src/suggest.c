@@ -8,9 +8,10 @@
  * detect.c and detect_name.c.  Nothing is changed.
  *
  * Values are read on request only, some hundreds of a column, and what leaves
- * this file is how many of them are of which kind.  No code of users runs:
- * tables alone are read, each by itself, no generated columns, and values are
- * cast to text by built-in functions or by none.
+ * this file is how many of them are of which kind.  No code of users runs: only
+ * heaps are read, no generated columns, and values get no cast but that of
+ * built-in types.  They are not read in SQL, because planning a query evaluates
+ * expressions of the table's indexes and statistics.
  *
  * doc/suggest.md explains it to users.
  *
@@ -18,7 +19,8 @@
  */
 #include "postgres.h"
 
-#include "access/relation.h"
+#include "access/table.h"
+#include "access/tableam.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -28,6 +30,8 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "compat.h"
 #include "detect.h"
@@ -224,49 +228,112 @@ form_of(const Column *column)
  * Values
  */
 
-/* NIL if there are none.  In the memory context of the caller. */
+/*
+ * The heaps with a table's values, locked; without those that somebody has
+ * locked against readers.
+ */
 static List *
-list_tables(Oid relid)
+lock_tables(Oid relid)
 {
 	List	   *result = NIL;
 
 	select_rows(psprintf(tables_query, relid, SAMPLE_TABLES));
 	for (uint64 row = 0; row < SPI_processed; row++)
-		result = lappend_oid(result, get_oid(row, 1));
+	{
+		Oid			table = get_oid(row, 1);
+
+		if (!ConditionalLockRelationOid(table, AccessShareLock))
+			ereport(NOTICE,
+					(errmsg("values of table \"%s\" are not read because it is locked", get_rel_name(table))));
+		else if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table)))
+			UnlockRelationOid(table, AccessShareLock);	/* dropped meanwhile */
+		else
+			result = lappend_oid(result, table);
+	}
 	SPI_freetuptable(SPI_tuptable);
 	return result;
 }
 
-/*
- * The query for a table's values, in no order; NULL if the table is gone or
- * somebody has it locked against readers.  One of n tables.
- */
-static char *
-sample_query(Oid relid, const char *column, int n)
+static void
+unlock_tables(List *tables)
 {
-	Relation	rel;
-	char	   *query;
-	BlockNumber nblocks;
+	ListCell   *cell;
 
-	if (!ConditionalLockRelationOid(relid, AccessShareLock))
+	foreach(cell, tables)
+		UnlockRelationOid(lfirst_oid(cell), AccessShareLock);
+	list_free(tables);
+}
+
+/* The value, at most CELLENC_DETECT_MAX bytes of it, of a readable column. */
+static char *
+value_text(const Column *column, Datum value)
+{
+	struct varlena *slice;
+
+	switch (column->element)
 	{
-		ereport(NOTICE,
-				(errmsg("values of table \"%s\" are not read because it is locked", get_rel_name(relid))));
-		return NULL;
+		case INT8OID:
+			return psprintf(INT64_FORMAT, DatumGetInt64(value));
+		case NUMERICOID:
+			return DatumGetCString(DirectFunctionCall1(numeric_out, value));
 	}
-	rel = try_relation_open(relid, NoLock);
-	if (!rel)
-		return NULL;
-	nblocks = RelationGetNumberOfBlocks(rel);
+	slice = PG_DETOAST_DATUM_SLICE(value, 0, CELLENC_DETECT_MAX);
+	return pnstrdup(VARDATA_ANY(slice), VARSIZE_ANY_EXHDR(slice));
+}
 
-	/* the same blocks for each column, so that they are read once */
-	query = psprintf("SELECT left(v, %d) FROM (SELECT %s::text AS v FROM ONLY %s TABLESAMPLE SYSTEM (%g) REPEATABLE (1)"
-					 " WHERE %s IS NOT NULL ORDER BY random() LIMIT %d) s",
-					 CELLENC_DETECT_MAX, quote_identifier(column),
-					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)), RelationGetRelationName(rel)),
-					 Min(100.0, 100.0 * SAMPLE_BLOCKS / n / Max(nblocks, 1)), quote_identifier(column), SAMPLE_VALUES / n);
-	relation_close(rel, NoLock);
-	return query;
+/* Count the kinds of up to max values of a block. */
+static void
+sample_block(Relation rel, BlockNumber block, const Column *column, AttrNumber attnum, int max,
+			 TupleTableSlot *slot, int *counts)
+{
+	ItemPointerData first;
+	ItemPointerData last;
+	TableScanDesc scan;
+
+	ItemPointerSet(&first, block, FirstOffsetNumber);
+	ItemPointerSet(&last, block, MaxOffsetNumber);
+	scan = table_beginscan_tidrange(rel, GetActiveSnapshot(), &first, &last);
+	while (max > 0 && table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slot))
+	{
+		bool		isnull;
+		Datum		value = slot_getattr(slot, attnum, &isnull);
+		char	   *text;
+
+		if (isnull)
+			continue;
+		text = value_text(column, value);
+		if (text[0] != '\0')
+		{
+			counts[cellenc_detect_value(text, strlen(text))]++;
+			max--;
+		}
+	}
+	ExecClearTuple(slot);
+	table_endscan(scan);
+}
+
+/* Count the kinds of values in some blocks, all over one of ntables tables. */
+static void
+sample_table(Oid relid, const Column *column, int ntables, int *counts)
+{
+	Relation	rel = table_open(relid, NoLock);
+	AttrNumber	attnum = get_attnum(relid, column->name);
+	BlockNumber nblocks = RelationGetNumberOfBlocks(rel);
+	BlockNumber wanted = Min(nblocks, (BlockNumber) (SAMPLE_BLOCKS / ntables));
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "cellenc sample", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+
+	for (BlockNumber i = 0; i < wanted && attnum != InvalidAttrNumber; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		sample_block(rel, (uint64) i * nblocks / wanted, column, attnum, SAMPLE_VALUES / ntables / (int) wanted, slot, counts);
+		MemoryContextReset(cxt);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(cxt);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(rel, NoLock);
 }
 
 /* The kind that values are of, and how many of how many. */
@@ -274,33 +341,17 @@ static CellencKind
 sample(const Column *column, List *tables, int *nfound, int *nvalues)
 {
 	int			counts[CELLENC_NKINDS] = {0};
-	CellencKind kind = CELLENC_KIND_NONE;
+	CellencKind kind = CELLENC_KIND_NONE + 1;
 	ListCell   *cell;
 
-	*nvalues = 0;
 	foreach(cell, tables)
-	{
-		char	   *query = sample_query(lfirst_oid(cell), column->name, list_length(tables));
+		sample_table(lfirst_oid(cell), column, list_length(tables), counts);
 
-		if (!query)
-			continue;
-		select_rows(query);
-		for (uint64 row = 0; row < SPI_processed; row++)
-		{
-			char	   *value = get_text(row, 1);
-
-			if (value[0] == '\0')
-				continue;
-			(*nvalues)++;
-			counts[cellenc_detect_value(value, strlen(value))]++;
-			pfree(value);
-		}
-		SPI_freetuptable(SPI_tuptable);
-	}
-
+	*nvalues = counts[CELLENC_KIND_NONE];
 	for (int i = CELLENC_KIND_NONE + 1; i < CELLENC_NKINDS; i++)
 	{
-		if (kind == CELLENC_KIND_NONE || counts[i] > counts[kind])
+		*nvalues += counts[i];
+		if (counts[i] > counts[kind])
 			kind = i;
 	}
 	*nfound = counts[kind];
@@ -465,11 +516,13 @@ cellenc_suggest_columns(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		if (reads_values && columns[i].relid != relid)
 		{
+			unlock_tables(tables);
 			relid = columns[i].relid;
-			tables = list_tables(relid);
+			tables = lock_tables(relid);
 		}
 		suggest(rsinfo, &columns[i], tables);
 	}
+	unlock_tables(tables);
 	SPI_finish();
 	return (Datum) 0;
 }
