@@ -70,9 +70,15 @@ SELECT cellenc_encrypt_column('convert_all', 'ssn', 'convert', 'equality') IS NO
 RESET ROLE;
 CALL cellenc_wait();
 SELECT kind, key, state, values_done, bad_values, percent, error FROM cellenc.jobs ORDER BY job DESC LIMIT 1;
-\d+ convert_all
-\d+ convert_view
-\d+ convert_view_view
+-- what \d+ tells, but for what differs between majors
+\d convert_all
+SELECT attname, attstorage, nullif(attstattarget, -1) AS target, col_description(attrelid, attnum) AS description
+FROM pg_attribute WHERE attrelid = 'convert_all'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum;
+\d convert_view
+\d convert_view_view
+SELECT relname, reloptions, regexp_replace(pg_get_viewdef(oid), '\mconvert_(all|view)\.', '', 'g') AS definition,
+	(SELECT string_agg(attname || ': ' || col_description(oid, attnum), ', ') FROM pg_attribute WHERE attrelid = oid) AS comments
+FROM pg_class WHERE relname IN ('convert_view', 'convert_view_view') ORDER BY relname;
 SELECT md5(string_agg(t::text, ';' ORDER BY id)) = :'before' AS same FROM convert_all t;
 SELECT cellenc_key_name(ssn), count(*) FROM convert_all GROUP BY 1;
 SELECT col_description('convert_all'::regclass, 3), obj_description('convert_all_ssn'::regclass),
