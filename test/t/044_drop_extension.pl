@@ -14,7 +14,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = start_node('main');
-my $used = qr/ERROR:  0A000: cannot drop extension cellenc because columns have been encrypted with its keys.*DETAIL:  [^\n]*: "pii"\.\nHINT:  [^\n]*cellenc_destroy_key_version/s;
+my $used = qr/ERROR:  0A000: cannot drop extension cellenc because columns have been encrypted with its keys.*DETAIL:  [^\n]*: "pii"\.\nHINT:  [^\n]*cellenc_drop_key/s;
 
 # A database of its own for each case, with the extension.
 my $count = 0;
