@@ -30,11 +30,11 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "barrier.h"
 #include "compat.h"
+#include "guarded.h"
 #include "job.h"
 #include "job_kind.h"
 #include "keycatalog.h"
@@ -304,34 +304,29 @@ cellenc_job_trim_caches(void)
 		InvalidateSystemCaches();
 }
 
+typedef struct GuardedCall
+{
+	void		(*work) (void *arg);
+} GuardedCall;
+
+static void
+call_work(void *context, void *arg)
+{
+	((GuardedCall *) context)->work(arg);
+}
+
+static bool
+is_no_cancel(int sqlerrcode)
+{
+	return ERRCODE_TO_CATEGORY(sqlerrcode) != ERRCODE_OPERATOR_INTERVENTION;
+}
+
 bool
 cellenc_job_guarded(void (*work) (void *arg), void *arg, ErrorData **failure)
 {
-	MemoryContext oldcxt = CurrentMemoryContext;
-	ResourceOwner oldowner = CurrentResourceOwner;
-	volatile bool done = false;
+	GuardedCall call = {work};
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(oldcxt);
-	PG_TRY();
-	{
-		work(arg);
-		ReleaseCurrentSubTransaction();
-		done = true;
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(oldcxt);
-		*failure = CopyErrorData();
-		if (ERRCODE_TO_CATEGORY((*failure)->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(oldcxt);
-	CurrentResourceOwner = oldowner;
-	return done;
+	return cellenc_guarded_run(call_work, &call, arg, is_no_cancel, failure);
 }
 
 /* What this process noted in work that was rolled back is not so. */

@@ -40,12 +40,12 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "codec.h"
 #include "compat.h"
+#include "guarded.h"
 #include "convert.h"
 #include "keyring.h"
 #include "rewriter.h"
@@ -191,48 +191,6 @@ report_bad_value(Rewrite *rewrite, ErrorData *edata)
 			 errdetail_internal("%s", edata->message)));
 }
 
-/*
- * Call work(rewrite, arg) in a subtransaction.  False, and everything undone,
- * if it failed with one of the errors that `expected` accepts; *failure is
- * then the error.  Others are thrown on.
- */
-static bool
-run_guarded(Rewrite *rewrite, void (*work) (Rewrite *rewrite, void *arg), void *arg,
-			bool (*expected) (int sqlerrcode), ErrorData **failure)
-{
-	MemoryContext oldcxt = CurrentMemoryContext;
-	ResourceOwner oldowner = CurrentResourceOwner;
-	volatile bool done = false;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(oldcxt);
-	PG_TRY();
-	{
-		work(rewrite, arg);
-		ReleaseCurrentSubTransaction();
-		done = true;
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(oldcxt);
-		*failure = CopyErrorData();
-		if (!expected((*failure)->sqlerrcode))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(oldcxt);
-	CurrentResourceOwner = oldowner;
-	return done;
-}
-
-static bool
-is_corruption(int sqlerrcode)
-{
-	return sqlerrcode == ERRCODE_DATA_CORRUPTED;
-}
-
 typedef struct LeafCall
 {
 	Oid			twin;
@@ -241,8 +199,9 @@ typedef struct LeafCall
 } LeafCall;
 
 static void
-reseal_leaf(Rewrite *rewrite, void *arg)
+reseal_leaf(void *context, void *arg)
 {
+	Rewrite    *rewrite = context;
 	LeafCall   *call = arg;
 
 	call->result = reseal_if_stale(rewrite, call->twin, call->value);
@@ -263,7 +222,7 @@ reseal_carefully(const CellencLeaf *leaf, Datum value, void *arg)
 	LeafCall	call = {leaf->twin, value, value};
 	ErrorData  *failure;
 
-	if (!run_guarded(rewrite, reseal_leaf, &call, is_corruption, &failure))
+	if (!cellenc_guarded_run(reseal_leaf, rewrite, &call, cellenc_guarded_is_corruption, &failure))
 	{
 		report_bad_value(rewrite, failure);
 		return value;
@@ -272,8 +231,9 @@ reseal_carefully(const CellencLeaf *leaf, Datum value, void *arg)
 }
 
 static void
-reseal_column(Rewrite *rewrite, void *arg)
+reseal_column(void *context, void *arg)
 {
+	Rewrite    *rewrite = context;
 	Column	   *column = arg;
 
 	column->new_value = cellenc_walk_replace(column->walk, column->new_value,
@@ -310,7 +270,8 @@ reseal_row(Rewrite *rewrite, TupleTableSlot *slot)
 		if (rewrite->batch->careful)
 		{
 			/* what holds the values may be damaged as well */
-			if (!run_guarded(rewrite, reseal_column, column, is_corruption, &failure))
+			if (!cellenc_guarded_run(reseal_column, rewrite, column,
+									 cellenc_guarded_is_corruption, &failure))
 			{
 				column->new_value = value;
 				report_bad_value(rewrite, failure);
@@ -533,8 +494,9 @@ is_contention(int sqlerrcode)
 
 /* Wait for the row at *tid, take its last version, and treat that. */
 static void
-treat_held_row(Rewrite *rewrite, void *arg)
+treat_held_row(void *context, void *arg)
 {
+	Rewrite    *rewrite = context;
 	ItemPointerData tid = *(ItemPointer) arg;
 	TM_FailureData tmfd;
 	CellencRowIndexes *indexes;
@@ -579,7 +541,8 @@ treat_held_rows(Rewrite *rewrite)
 			break;
 		set_lock_timeout(left);
 		oldcxt = MemoryContextSwitchTo(rewrite->row_cxt);
-		if (!run_guarded(rewrite, treat_held_row, &rewrite->skipped[i], is_contention, &failure))
+		if (!cellenc_guarded_run(treat_held_row, rewrite, &rewrite->skipped[i], is_contention,
+								 &failure))
 			ExecClearTuple(rewrite->new_slot);
 		MemoryContextSwitchTo(oldcxt);
 		MemoryContextReset(rewrite->row_cxt);

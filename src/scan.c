@@ -32,11 +32,11 @@
 #include "storage/procarray.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 #include "codec.h"
 #include "compat.h"
+#include "guarded.h"
 #include "scan.h"
 
 typedef struct Column
@@ -157,6 +157,20 @@ visit_damage(Scan *scan)
 	scan->visitor(&scan->stored, scan->arg);
 }
 
+typedef struct ColumnCall
+{
+	const Column *column;
+	Datum		value;
+} ColumnCall;
+
+static void
+visit_column(void *context, void *arg)
+{
+	const ColumnCall *call = arg;
+
+	(void) cellenc_walk_replace(call->column->walk, call->value, visit_value, context);
+}
+
 /*
  * Visit the values of a column whose bytes may not be where they should be:
  * false if so.  An inline twin is read without a subtransaction.
@@ -164,30 +178,9 @@ visit_damage(Scan *scan)
 static bool
 visit_guarded(Scan *scan, const Column *column, Datum value)
 {
-	MemoryContext oldcxt = CurrentMemoryContext;
-	ResourceOwner oldowner = CurrentResourceOwner;
-	volatile bool done = false;
+	ColumnCall	call = {column, value};
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(oldcxt);
-	PG_TRY();
-	{
-		(void) cellenc_walk_replace(column->walk, value, visit_value, scan);
-		ReleaseCurrentSubTransaction();
-		done = true;
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(oldcxt);
-		if (geterrcode() != ERRCODE_DATA_CORRUPTED)
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(oldcxt);
-	CurrentResourceOwner = oldowner;
-	return done;
+	return cellenc_guarded_run(visit_column, scan, &call, cellenc_guarded_is_corruption, NULL);
 }
 
 static void

@@ -23,11 +23,11 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 
 #include "codec.h"
 #include "columns.h"
 #include "compat.h"
+#include "guarded.h"
 #include "keyring.h"
 #include "report.h"
 #include "scan.h"
@@ -113,6 +113,21 @@ find_count(Counting *counting, AttrNumber attnum, uint32 version_id)
 	return count;
 }
 
+typedef struct OpenCall
+{
+	const CellencTwin *twin;
+	bool		authentic;
+} OpenCall;
+
+static void
+open_out_of_line(void *context, void *arg)
+{
+	const CellencStored *stored = context;
+	OpenCall   *call = arg;
+
+	call->authentic = cellenc_codec_is_authentic(call->twin, stored->value);
+}
+
 /*
  * Does the value open?  One out of line may have lost its bytes, which is an
  * error that only a subtransaction survives.
@@ -120,35 +135,13 @@ find_count(Counting *counting, AttrNumber attnum, uint32 version_id)
 static bool
 opens(const CellencStored *stored)
 {
-	const CellencTwin *twin = cellenc_twin_require(stored->leaf->twin);
+	OpenCall	call = {cellenc_twin_require(stored->leaf->twin), false};
 	struct varlena *ptr = (struct varlena *) DatumGetPointer(stored->value);
-	MemoryContext oldcxt = CurrentMemoryContext;
-	ResourceOwner oldowner = CurrentResourceOwner;
-	volatile bool result = false;
 
 	if (!VARATT_IS_EXTERNAL(ptr) && !VARATT_IS_COMPRESSED(ptr))
-		return cellenc_codec_is_authentic(twin, stored->value);
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(oldcxt);
-	PG_TRY();
-	{
-		result = cellenc_codec_is_authentic(twin, stored->value);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(oldcxt);
-		if (geterrcode() != ERRCODE_DATA_CORRUPTED)
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		result = false;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(oldcxt);
-	CurrentResourceOwner = oldowner;
-	return result;
+		return cellenc_codec_is_authentic(call.twin, stored->value);
+	return cellenc_guarded_run(open_out_of_line, unconstify(CellencStored *, stored), &call,
+							   cellenc_guarded_is_corruption, NULL) && call.authentic;
 }
 
 static void
