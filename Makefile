@@ -42,7 +42,7 @@ TAP_TESTS := $(if $(PROVE_TESTS),1)
 NO_LOCALE = 1
 ENCODING = UTF8
 
-EXTRA_CLEAN = tmp_conf tmp_regress tmp_isolation tmp_check output_iso log
+EXTRA_CLEAN = tmp_bench tmp_conf tmp_regress tmp_isolation tmp_check output_iso log
 
 # No bitcode: what these functions call is OpenSSL, which the JIT compiler
 # cannot inline, and bitcode would tie the build to one version of clang.
@@ -55,7 +55,7 @@ PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq ($(PGXS),)
 include $(PGXS)
 else
-ifneq ($(filter-out test demo bench client-matrix test-matrix,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out test demo bench bench-page client-matrix test-matrix,$(or $(MAKECMDGOALS),all)),)
 $(error no PGXS found: install postgresql-server-dev of your major, or set PG_CONFIG)
 endif
 endif
@@ -66,12 +66,12 @@ $(OBJS): $(wildcard src/*.h) cellenc.control Makefile
 #
 # On machines with nothing but git and make: as root.
 #
-.PHONY: test demo bench client-matrix
+.PHONY: test demo bench bench-page client-matrix
 test:
 	@test/run.sh $@
 demo:
 	@test/run.sh $@
-bench client-matrix:
+bench bench-page client-matrix:
 	@test/run.sh $@
 
 .PHONY: test-matrix

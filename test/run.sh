@@ -1,7 +1,7 @@
 #!/bin/bash
 #
-# run.sh test|demo|bench|client-matrix: what "make test", "make demo" and so on
-# call.
+# run.sh test|demo|bench|bench-page|client-matrix: what "make test", "make demo"
+# and so on call.
 #
 # Runs as root on a machine that may have nothing but git and make: installs
 # what is missing, builds and installs cellenc, then tests, shows or measures it
@@ -16,8 +16,9 @@
 #   RESULTS         file that gets a line for each kind: passed, failed, skipped
 #   PG_CONFIG       of the PostgreSQL to use
 #   CELLENC_KEEP    if set, the temporary files stay
-#   ROWS            of the demo or the bench; see there for more
-#   JSON            where the bench's figures go, as JSON
+#   ROWS            of the demo or the bench; for more of the bench, see BENCH_OPTIONS
+#   PAGE            the bench's page, a file with a folder of the same name beside it
+#   JSON            where else the bench's figures go, as JSON
 #
 # The last line of a test is "N passed, N failed" over all kinds; the exit code
 # is zero when something ran and nothing failed.
@@ -197,6 +198,29 @@ test_clients() {
     return "$rc"
 }
 
+# What of test/bench/Options.pm can be set.
+BENCH_OPTIONS="PARTS QUICK REPEAT ROWS SORT_ROWS ROTATE_ROWS PGP_ROWS KEY_ROWS LOOKUPS BENCH_SECONDS READ_RATE WRITE_RATE
+    PGBENCH_SCALE PARTITIONS KEYS VERSIONS CONNECTIONS SCALE_ROWS SCALE_CONNECTIONS SCALE_KEYS SCALE_VERSIONS"
+
+# run_bench PAGE: the page, its plots and bench.json are made by what is measured.
+run_bench() {
+    local page=$1 name options=() result=0
+
+    for name in $BENCH_OPTIONS; do
+        [ -z "${!name:-}" ] || options+=("$name=${!name}")
+    done
+    as_user "${options[@]}" COMMIT="$(git -c safe.directory='*' rev-parse --short HEAD 2>/dev/null || true)" \
+        perl test/bench/bench.pl || result=$?
+    [ -f "$RUN/bench.json" ] || return "$result"
+    mkdir -p "${page%.md}"
+    [ -f "$page" ] || cp doc/benchmarks.md "$page"
+    cp "$RUN/bench.json" "${page%.md}/bench.json"
+    [ -z "${JSON:-}" ] || cp "$RUN/bench.json" "$JSON"
+    perl test/bench/page.pl "$page"
+    say "$page and ${page%.md}"
+    return "$result"
+}
+
 # note KIND PASSED FAILED SKIPPED: one line of RESULTS.
 note() {
     [ -z "${RESULTS:-}" ] || echo "$*" >>"$RESULTS"
@@ -248,19 +272,22 @@ case ${1:-} in
     bench)
         set_up
         build_all
-        result=0
-        as_user ROWS="${ROWS:-}" SORT_ROWS="${SORT_ROWS:-}" ROTATE_ROWS="${ROTATE_ROWS:-}" \
-            REPEAT="${REPEAT:-}" BENCH_SECONDS="${BENCH_SECONDS:-}" PARTS="${PARTS:-}" \
-            perl test/bench/bench.pl || result=$?
-        if [ -n "${JSON:-}" ] && [ -f "$RUN/bench.json" ]; then
-            cp "$RUN/bench.json" "$JSON"
-        fi
-        exit "$result"
+        run_bench "${PAGE:-tmp_bench/benchmarks.md}"
+        ;;
+    bench-page)
+        # What takes much longer than all the rest tells nothing that the page needs.
+        PARTS=${PARTS:-scans inserts bytes first_use values size lookups sorts oltp hooks rotation rotation_load
+            conversion latency scaling}
+        REPEAT=${REPEAT:-5}
+        BENCH_SECONDS=${BENCH_SECONDS:-5}
+        set_up
+        build_all
+        run_bench "${PAGE:-doc/benchmarks.md}"
         ;;
     client-matrix)
         KINDS=clients MATRIX=doc/clients.md run_tests
         ;;
     *)
-        die "usage: run.sh test|demo|bench|client-matrix"
+        die "usage: run.sh test|demo|bench|bench-page|client-matrix"
         ;;
 esac
