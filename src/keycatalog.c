@@ -66,8 +66,12 @@ static const char *const state_names[] = {
 	[CELLENC_DESTROYED] = CELLENC_STATE_DESTROYED
 };
 
+static Oid	schema_oid = InvalidOid;
 static Oid	table_oids[CELLENC_TABLE_COUNT];
 static Oid	index_oids[INDEX_COUNT];
+
+/* Up to here, reading a whole table is cheaper than opening an index on it. */
+#define FEW_BLOCKS 4
 
 /*
  * OIDs
@@ -78,14 +82,14 @@ static Oid
 relation_by_name(const char *name, bool missing_ok)
 {
 	Oid			relid = InvalidOid;
+	Oid			namespace = schema_oid;
 
-	if (OidIsValid(get_extension_oid("cellenc", true)))
-	{
-		Oid			namespace = get_namespace_oid("cellenc", true);
-
-		if (OidIsValid(namespace))
-			relid = get_relname_relid(name, namespace);
-	}
+	if (!OidIsValid(namespace) && OidIsValid(get_extension_oid("cellenc", true)))
+		namespace = get_namespace_oid("cellenc", true);
+	if (OidIsValid(namespace))
+		relid = get_relname_relid(name, namespace);
+	if (OidIsValid(relid))
+		schema_oid = namespace;
 
 	if (!OidIsValid(relid) && !missing_ok)
 		ereport(ERROR,
@@ -126,6 +130,7 @@ cellenc_keycatalog_watches(Oid relid)
 void
 cellenc_keycatalog_reset(void)
 {
+	schema_oid = InvalidOid;
 	memset(table_oids, 0, sizeof(table_oids));
 	memset(index_oids, 0, sizeof(index_oids));
 }
@@ -180,6 +185,8 @@ cellenc_keycatalog_scan(CellencTable table, CellencCatalogIndex index, ScanKey k
 	SysScanDesc sysscan;
 	HeapTuple	tuple;
 	Snapshot	snapshot = NULL;
+	bool		index_ok = index != CELLENC_NO_INDEX &&
+	(nkeys == 0 || RelationGetNumberOfBlocks(rel) > FEW_BLOCKS);
 
 	/*
 	 * Logical decoding shows catalogs as of the change that it decodes.  The
@@ -189,9 +196,8 @@ cellenc_keycatalog_scan(CellencTable table, CellencCatalogIndex index, ScanKey k
 	if (HistoricSnapshotActive())
 		snapshot = RegisterSnapshot(GetNonHistoricCatalogSnapshot(RelationGetRelid(rel)));
 
-	sysscan = systable_beginscan(rel,
-								 index == CELLENC_NO_INDEX ? InvalidOid : cellenc_keycatalog_index(index),
-								 index != CELLENC_NO_INDEX, snapshot, nkeys, keys);
+	sysscan = systable_beginscan(rel, index_ok ? cellenc_keycatalog_index(index) : InvalidOid, index_ok,
+								 snapshot, nkeys, keys);
 	while (HeapTupleIsValid(tuple = systable_getnext(sysscan)))
 	{
 		if (!reader(tuple, RelationGetDescr(rel), arg))
@@ -413,6 +419,15 @@ collect_version(HeapTuple tuple, TupleDesc desc, void *arg)
 	return true;
 }
 
+static int
+compare_versions(const ListCell *a, const ListCell *b)
+{
+	const CellencVersionRow *left = lfirst(a);
+	const CellencVersionRow *right = lfirst(b);
+
+	return (left->version > right->version) - (left->version < right->version);
+}
+
 List *
 cellenc_keycatalog_versions(const pg_uuid_t *key)
 {
@@ -421,6 +436,7 @@ cellenc_keycatalog_versions(const pg_uuid_t *key)
 
 	cellenc_keycatalog_key_uuid(&skey, VERSION_KEY, key);
 	cellenc_keycatalog_scan(CELLENC_TABLE_KEY_VERSION, INDEX_VERSION_KEY, &skey, 1, collect_version, &list);
+	list_sort(list, compare_versions);
 	return list;
 }
 

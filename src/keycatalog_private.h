@@ -75,7 +75,10 @@ typedef bool (*CellencRowReader) (HeapTuple tuple, TupleDesc desc, void *arg);
 /* OID of an index; ERROR where the extension is not installed.  Cached. */
 extern Oid	cellenc_keycatalog_index(CellencCatalogIndex index);
 
-/* Hand the rows that match to reader, in the index's order if there is one. */
+/*
+ * Hand the rows that match to reader: all of them (nkeys = 0) in the order of
+ * the index, if there is one, others in any order.
+ */
 extern void cellenc_keycatalog_scan(CellencTable table, CellencCatalogIndex index, ScanKey keys,
 									int nkeys, CellencRowReader reader, void *arg);
 

@@ -79,7 +79,7 @@ static const char *const comparison_names[] = {
 static const char *
 comparison_name(const CellencTwin *twin, Oid opno)
 {
-	TypeCacheEntry *cache = twin->base_cache;
+	TypeCacheEntry *cache = lookup_type_cache(twin->base, TYPECACHE_EQ_OPR | TYPECACHE_BTREE_OPFAMILY);
 	Oid			negator;
 	int			strategy;
 

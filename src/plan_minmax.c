@@ -62,14 +62,16 @@ extreme_strategy(Aggref *agg, const CellencTwin *twin)
 {
 	HeapTuple	tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(agg->aggfnoid));
 	Oid			sortop;
+	Oid			family;
 
 	if (!HeapTupleIsValid(tuple))
 		return 0;
 	sortop = ((Form_pg_aggregate) GETSTRUCT(tuple))->aggsortop;
 	ReleaseSysCache(tuple);
-	if (!OidIsValid(sortop) || !OidIsValid(twin->base_cache->btree_opf))
+	family = lookup_type_cache(twin->base, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
+	if (!OidIsValid(sortop) || !OidIsValid(family))
 		return 0;
-	return get_op_opfamily_strategy(sortop, twin->base_cache->btree_opf);
+	return get_op_opfamily_strategy(sortop, family);
 }
 
 /* Does a btree over the whole table begin with this column, ordered by value? */
