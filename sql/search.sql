@@ -113,7 +113,7 @@ SET enable_seqscan = off;
 BEGIN;
 SELECT opened FROM cellenc.codec_counts() \gset
 SELECT id FROM search_k WHERE s = 'value 7';
-SELECT opened - :opened BETWEEN 1 AND 2 AS terms_compared FROM cellenc.codec_counts();
+SELECT opened = :opened AS terms_compared FROM cellenc.codec_counts();
 UPDATE cellenc.key_version SET search_key = gen_random_uuid() WHERE key = (SELECT id FROM cellenc.key WHERE name = 'search_term');
 SELECT opened FROM cellenc.codec_counts() \gset
 SELECT id FROM search_k WHERE s = 'value 7';

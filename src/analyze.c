@@ -86,7 +86,8 @@ compute(VacAttrStatsP stats, AnalyzeAttrFetchFunc fetchfunc, int samplerows, dou
 	{
 		bool		isnull;
 		Datum		value = fetchfunc(stats, i, &isnull);
-		uint8		term[CELLENC_TERM_LEN];
+		uint8		buf[CELLENC_TERM_LEN];
+		const uint8 *term;
 
 		if (isnull)
 		{
@@ -94,7 +95,8 @@ compute(VacAttrStatsP stats, AnalyzeAttrFetchFunc fetchfunc, int samplerows, dou
 			continue;
 		}
 		width += VARSIZE_ANY(DatumGetPointer(value));
-		if (use_terms && cellenc_codec_stored_term(value, term))
+		term = use_terms ? cellenc_codec_stored_term(value, buf) : NULL;
+		if (term)
 			memcpy(&terms[nterms++], term, sizeof(uint64));
 	}
 

@@ -521,25 +521,6 @@ cellenc_codec_open_to_compare(const CellencTwin *twin, Datum value)
 	return open_value(twin, value, compare_allowed || compare_in_command ? 0 : CELLENC_PRIV_DECRYPT);
 }
 
-void
-cellenc_codec_check_compare(Datum value)
-{
-	PlainObject *object = as_object(value);
-	CellencKeyVersion *version;
-
-	if (compare_allowed || compare_in_command)
-		return;
-	if (object)
-	{
-		if (object->typmod >= 0)
-			cellenc_keyring_check(key_of_typmod(object->typmod), CELLENC_PRIV_DECRYPT);
-		return;
-	}
-	version = cellenc_keyring_version(cellenc_codec_version_id(value));
-	if (version)
-		cellenc_keyring_check(version->key, CELLENC_PRIV_DECRYPT);
-}
-
 bool
 cellenc_codec_is_literal(Datum value)
 {
@@ -552,35 +533,62 @@ cellenc_codec_is_literal(Datum value)
 	return version && version->key->literal;
 }
 
-bool
-cellenc_codec_stored_term(Datum value, uint8 *term)
+/*
+ * The term in a flat value and the version it is under, or NULL where it has
+ * none that says anything.  What is not stored in line goes through buf.
+ */
+static inline const uint8 *
+find_term(Datum value, uint8 *buf, CellencKeyVersion **version)
 {
-	struct varlena *head;
+	struct varlena *head = (struct varlena *) DatumGetPointer(value);
+	bool		in_line = !VARATT_IS_EXTERNAL(head) && !VARATT_IS_COMPRESSED(head);
 	const uint8 *bytes;
+	const uint8 *term = NULL;
 	uint8		format;
 	uint32		version_id;
-	CellencKeyVersion *version;
-	bool		result = false;
 
-	if (as_object(value))
-		return false;
-
-	head = value_head(value, CELLENC_TERM_END);
+	if (unlikely(!in_line))
+	{
+		if (as_object(value))
+			return NULL;
+		head = PG_DETOAST_DATUM_SLICE(value, 0, CELLENC_TERM_END);
+	}
 	bytes = (const uint8 *) VARDATA_ANY(head);
-	if (cellenc_envelope_parse_id(bytes, VARSIZE_ANY_EXHDR(head), &format, &version_id) == CELLENC_OK &&
-		format == CELLENC_FORMAT_TERM && VARSIZE_ANY_EXHDR(head) >= CELLENC_TERM_END)
+	if (VARSIZE_ANY_EXHDR(head) >= CELLENC_TERM_END &&
+		cellenc_envelope_parse_id(bytes, VARSIZE_ANY_EXHDR(head), &format, &version_id) == CELLENC_OK &&
+		format == CELLENC_FORMAT_TERM)
 	{
 		/* a term made with another search key says nothing */
-		version = cellenc_keyring_version(version_id);
-		if (version && cellenc_keyring_search_key_is(&version->row.search_key))
-		{
-			memcpy(term, bytes + CELLENC_ID_END, CELLENC_TERM_LEN);
-			result = true;
-		}
+		*version = cellenc_keyring_term_version(version_id);
+		if (*version)
+			term = bytes + CELLENC_ID_END;
 	}
-	if ((Pointer) head != DatumGetPointer(value))
+	if (unlikely(!in_line))
+	{
+		if (term)
+			term = memcpy(buf, term, CELLENC_TERM_LEN);
 		pfree(head);
-	return result;
+	}
+	return term;
+}
+
+const uint8 *
+cellenc_codec_stored_term(Datum value, uint8 *buf)
+{
+	CellencKeyVersion *version;
+
+	return find_term(value, buf, &version);
+}
+
+CELLENC_HOT const uint8 *
+cellenc_codec_term_to_compare(Datum value, uint8 *buf)
+{
+	CellencKeyVersion *version;
+	const uint8 *term = find_term(value, buf, &version);
+
+	if (term && !compare_allowed && !compare_in_command)
+		cellenc_keyring_check(version->key, CELLENC_PRIV_DECRYPT);
+	return term;
 }
 
 /*
@@ -648,7 +656,7 @@ fits_typmod(const CellencTwin *twin, Datum value, int32 typmod)
 		return false;
 	if (!wants_term(twin, typmod))
 		return format == CELLENC_FORMAT_PLAIN;
-	return format == CELLENC_FORMAT_TERM && cellenc_keyring_search_key_is(&version->row.search_key);
+	return format == CELLENC_FORMAT_TERM && cellenc_keyring_term_version(version_id) != NULL;
 }
 
 CELLENC_HOT Datum

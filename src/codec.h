@@ -40,21 +40,18 @@ extern Datum cellenc_codec_open(const CellencTwin *twin, Datum value);
 extern Datum cellenc_codec_open_to_compare(const CellencTwin *twin, Datum value);
 
 /*
- * The privilege check of cellenc_codec_open_to_compare alone, for comparisons
- * that need not open the value.
- */
-extern void cellenc_codec_check_compare(Datum value);
-
-/*
  * Is value a constant, under no column's key?
  */
 extern bool cellenc_codec_is_literal(Datum value);
 
 /*
- * The stored term of a value, if it has one made with the current search key;
- * fetches only the first bytes.  No privilege is checked.
+ * The stored term of a value (CELLENC_TERM_LEN bytes), if it has one made with
+ * the current search key, else NULL; fetches only the first bytes.  It is in
+ * value, or in buf where that is not in line.  The second also checks as
+ * cellenc_codec_open_to_compare does; the first checks no privilege.
  */
-extern bool cellenc_codec_stored_term(Datum value, uint8 *term);
+extern const uint8 *cellenc_codec_stored_term(Datum value, uint8 *buf);
+extern const uint8 *cellenc_codec_term_to_compare(Datum value, uint8 *buf);
 
 /*
  * The length coercion: value under the key and search that typmod names, the

@@ -52,6 +52,7 @@ static MemoryContext keyring_cxt = NULL;
 static HTAB *keys = NULL;
 static HTAB *versions = NULL;
 static SubkeySlot subkeys[SUBKEY_SLOTS];
+static uint64 ring_serial = 0;	/* of this ring: no other has had it */
 static CellencMac *search_mac = NULL;
 static CellencSearchKeyRow search_row;
 static bool search_known = false;	/* search_exists and search_row are valid */
@@ -140,6 +141,7 @@ renew_ring(void)
 {
 	/* cleared first: what comes in from here on counts for the next time */
 	stale = false;
+	ring_serial++;
 	drop_ring();
 	make_ring();
 }
@@ -376,6 +378,7 @@ look_up_version(uint32 version_id)
 		version->row = row;
 		version->key = key;
 		version->cipher = NULL;
+		version->terms = CELLENC_TERMS_UNKNOWN;
 		memset(version->aad, 0, sizeof(version->aad));
 	}
 	last_version = version;
@@ -701,8 +704,37 @@ cellenc_keyring_check_search(void)
 	search_user = user;
 }
 
-bool
-cellenc_keyring_search_key_is(const pg_uuid_t *id)
+/* The first question about a version.  A doubt is answered with no. */
+static pg_noinline CellencKeyVersion *
+find_term_version(uint32 version_id)
 {
-	return know_search_key() && memcmp(id->data, search_row.id.data, CELLENC_UUID_LEN) == 0;
+	bool		exists = know_search_key();
+	CellencKeyVersion *version = find_version(version_id);
+
+	/* the last look-up may have renewed the ring */
+	if (!version || !search_known)
+		return NULL;
+	version->terms = exists &&
+		memcmp(version->row.search_key.data, search_row.id.data, CELLENC_UUID_LEN) == 0 ?
+		CELLENC_TERMS_VALID : CELLENC_TERMS_FOREIGN;
+	return version->terms == CELLENC_TERMS_VALID ? version : NULL;
+}
+
+CELLENC_HOT CellencKeyVersion *
+cellenc_keyring_term_version(uint32 version_id)
+{
+	CellencKeyVersion *version = find_version(version_id);
+
+	if (likely(version && version->terms == CELLENC_TERMS_VALID))
+		return version;
+	if (!version || version->terms == CELLENC_TERMS_FOREIGN)
+		return NULL;
+	return find_term_version(version_id);
+}
+
+uint64
+cellenc_keyring_serial(void)
+{
+	freshen();
+	return ring_serial;
 }

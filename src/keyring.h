@@ -39,11 +39,20 @@ typedef struct CellencAadMemo
 
 #define CELLENC_AAD_MEMOS	4
 
+/* Were the terms of a version's values made with the current search key? */
+typedef enum CellencTerms
+{
+	CELLENC_TERMS_UNKNOWN,
+	CELLENC_TERMS_VALID,
+	CELLENC_TERMS_FOREIGN
+} CellencTerms;
+
 struct CellencKeyVersion
 {
 	uint32		version_id;		/* hash key */
 	CellencKey *key;
 	CellencCipherKey *cipher;	/* NULL until first used */
+	CellencTerms terms;
 	CellencAadMemo aad[CELLENC_AAD_MEMOS];
 	CellencVersionRow row;
 };
@@ -107,8 +116,14 @@ extern CellencMac *cellenc_keyring_search_mac(void);
  */
 extern void cellenc_keyring_check_search(void);
 
-/* Is id the current search key's? */
-extern bool cellenc_keyring_search_key_is(const pg_uuid_t *id);
+/*
+ * As cellenc_keyring_version(), but NULL also where terms of that version were
+ * made with another search key than the current one.
+ */
+extern CellencKeyVersion *cellenc_keyring_term_version(uint32 version_id);
+
+/* Another one means that keys may have changed; never 0. */
+extern uint64 cellenc_keyring_serial(void);
 
 /* Only from _PG_init. */
 extern void cellenc_keyring_init(void);

@@ -239,10 +239,6 @@ fill_twin(CellencTwin *twin, Oid type, const char *tag)
 		fmgr_info_cxt(form->typsend, &twin->send, CacheMemoryContext);
 	}
 	ReleaseSysCache(tuple);
-
-	twin->base_cache = lookup_type_cache(base,
-										 TYPECACHE_EQ_OPR_FINFO | TYPECACHE_CMP_PROC_FINFO |
-										 TYPECACHE_HASH_PROC_FINFO);
 }
 
 const CellencTwin *
@@ -332,6 +328,12 @@ static void
 catalog_changed(Datum arg, int cacheid, uint32 hashvalue)
 {
 	generation++;
+}
+
+uint64
+cellenc_twin_generation(void)
+{
+	return generation;
 }
 
 void

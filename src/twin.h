@@ -40,7 +40,6 @@ typedef struct CellencTwin
 	FmgrInfo	recv;			/* fn_oid InvalidOid: the base has none */
 	FmgrInfo	send;
 	Oid			in_param;
-	TypeCacheEntry *base_cache; /* comparison and hash support of the base */
 	Oid			open;			/* functions: twin to base */
 	Oid			wire;			/* the same, for results on their way out */
 	Oid			seal;			/* base to twin */
@@ -58,6 +57,9 @@ typedef enum CellencSearch
 #define CELLENC_TYPMOD_HASH(typmod)		((typmod) >> 2)
 #define CELLENC_TYPMOD_SEARCH(typmod)	((CellencSearch) ((typmod) & 3))
 #define CELLENC_TYPMOD(hash, search)	(((int32) (hash) << 2) | (search))
+
+/* Moves on when a catalog changes that what is known of twins comes from. */
+extern uint64 cellenc_twin_generation(void);
 
 /* NULL where type is not a twin.  Valid until the end of the current call. */
 extern const CellencTwin *cellenc_twin_lookup(Oid type);

@@ -14,12 +14,15 @@
 #include "postgres.h"
 
 #include "access/nbtree.h"
+#include "access/xact.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/pg_locale.h"
 
@@ -50,36 +53,129 @@ PG_FUNCTION_INFO_V1(cellenc_twin_hash_extended);
 /* Class of the keyed hash of a type that has no term of its own. */
 #define NO_TERM_CLASS "hash"
 
-/* One argument of these functions. */
-typedef struct Operand
-{
-	const CellencTwin *twin;	/* NULL: the argument is plain */
-	TypeCacheEntry *base;		/* what it is once opened */
+/* A plain value is remembered up to this length, across scans. */
+#define RECENT_MAX 128
 
-	/* a plain argument met before, and its term: the constant of a scan */
-	bool		known;
-	Datum		known_value;
-	uint8		known_term[CELLENC_TERM_LEN];
-} Operand;
+/* What is known of one of these functions, for the rest of the session. */
+typedef struct OpInfo
+{
+	Oid			function;		/* hash key */
+	uint64		generation;		/* of the catalogs; 0: never read */
+	const CellencTwin *twin[2]; /* NULL: the argument is plain */
+	TypeCacheEntry *base[2];	/* what the argument is once opened */
+	Oid			eq;				/* comparisons of two bases that differ */
+	Oid			cmp;
+	const char *term_class;		/* NULL: terms do not tell equality */
+} OpInfo;
+
+/* A plain argument met before: the constant of a scan. */
+typedef struct KnownTerm
+{
+	uint64		serial;			/* of the key ring; 0: nothing is known */
+	Datum		value;
+	uint8		term[CELLENC_TERM_LEN];
+} KnownTerm;
 
 /* What these functions keep in fn_extra. */
 typedef struct OpState
 {
-	Operand		arg[2];
+	const OpInfo *info;
 	FmgrInfo   *eq;				/* of the bases; NULL for hash functions */
 	FmgrInfo   *cmp;
-	const char *term_class;		/* NULL: terms do not tell equality */
 	Oid			collation;		/* that by_bytes was found out for */
 	bool		by_bytes;		/* equal if and only if the terms are */
+	Datum		met[2];			/* plain arguments of the call before, not to
+								 * be followed */
+	KnownTerm	known[2];
 } OpState;
 
-static void
-init_operand(Operand *operand, Oid type)
+static HTAB *op_infos = NULL;
+
+/*
+ * The plain value whose term was computed last: a scan that finds something
+ * asks for that of its constant several times, by other functions.  It goes
+ * with the transaction.
+ */
+static struct
 {
-	operand->twin = cellenc_twin_lookup(type);
-	operand->base = lookup_type_cache(operand->twin ? operand->twin->base : type,
+	uint64		serial;			/* of the key ring; 0: nothing is known */
+	Oid			type;
+	Size		len;
+	char		bytes[RECENT_MAX];
+	uint8		term[CELLENC_TERM_LEN];
+}			recent;
+
+static bool
+is_hash_function(PGFunction function)
+{
+	return function == cellenc_twin_hash || function == cellenc_twin_hash_extended;
+}
+
+static void
+read_argument(OpInfo *info, int n, Oid type)
+{
+	info->twin[n] = cellenc_twin_lookup(type);
+	info->base[n] = lookup_type_cache(info->twin[n] ? info->twin[n]->base : type,
 									  TYPECACHE_EQ_OPR_FINFO | TYPECACHE_CMP_PROC_FINFO |
 									  TYPECACHE_HASH_PROC_FINFO | TYPECACHE_BTREE_OPFAMILY);
+}
+
+static void
+read_info(OpInfo *info, bool is_hash)
+{
+	Oid		   *types;
+	int			ntypes;
+
+	info->generation = 0;
+	(void) get_func_signature(info->function, &types, &ntypes);
+	read_argument(info, 0, types[0]);
+	info->term_class = cellenc_term_class(info->base[0]->type_id);
+	info->eq = info->cmp = InvalidOid;
+	if (!is_hash)
+	{
+		Oid			left;
+		Oid			right;
+		const char *other_class;
+
+		read_argument(info, 1, types[1]);
+		left = info->base[0]->type_id;
+		right = info->base[1]->type_id;
+		other_class = cellenc_term_class(right);
+		if (info->term_class && (!other_class || strcmp(info->term_class, other_class) != 0))
+			info->term_class = NULL;
+		if (left != right)
+		{
+			Oid			family = info->base[0]->btree_opf;
+
+			info->eq = get_opcode(get_opfamily_member(family, left, right, BTEqualStrategyNumber));
+			info->cmp = get_opfamily_proc(family, left, right, BTORDER_PROC);
+		}
+	}
+	pfree(types);
+}
+
+static const OpInfo *
+find_info(FmgrInfo *flinfo)
+{
+	uint64		generation = cellenc_twin_generation();
+	OpInfo	   *info;
+	bool		found;
+
+	if (!op_infos)
+	{
+		HASHCTL		ctl;
+
+		ctl.keysize = sizeof(Oid);
+		ctl.entrysize = sizeof(OpInfo);
+		op_infos = hash_create("cellenc comparisons", 64, &ctl, HASH_ELEM | HASH_BLOBS);
+	}
+	info = hash_search(op_infos, &flinfo->fn_oid, HASH_ENTER, &found);
+	if (!found || info->generation != generation)
+	{
+		read_info(info, is_hash_function(flinfo->fn_addr));
+		info->generation = generation;
+	}
+	return info;
 }
 
 static FmgrInfo *
@@ -98,10 +194,10 @@ function_info(Oid function, MemoryContext cxt)
 static void
 init_comparison(OpState *state, MemoryContext cxt)
 {
-	TypeCacheEntry *left = state->arg[0].base;
-	TypeCacheEntry *right = state->arg[1].base;
+	TypeCacheEntry *left = state->info->base[0];
+	TypeCacheEntry *right = state->info->base[1];
 
-	if (left->type_id == right->type_id)
+	if (left == right)
 	{
 		if (OidIsValid(left->eq_opr_finfo.fn_oid))
 			state->eq = &left->eq_opr_finfo;
@@ -110,20 +206,11 @@ init_comparison(OpState *state, MemoryContext cxt)
 	}
 	else
 	{
-		state->eq = function_info(get_opcode(get_opfamily_member(left->btree_opf, left->type_id,
-																 right->type_id,
-																 BTEqualStrategyNumber)), cxt);
-		state->cmp = function_info(get_opfamily_proc(left->btree_opf, left->type_id,
-													 right->type_id, BTORDER_PROC), cxt);
+		state->eq = function_info(state->info->eq, cxt);
+		state->cmp = function_info(state->info->cmp, cxt);
 	}
 	if (!state->eq)
 		elog(ERROR, "types %u and %u cannot be compared", left->type_id, right->type_id);
-}
-
-static bool
-is_hash_function(PGFunction function)
-{
-	return function == cellenc_twin_hash || function == cellenc_twin_hash_extended;
 }
 
 static OpState *
@@ -135,20 +222,12 @@ op_state(FunctionCallInfo fcinfo)
 	CELLENC_CHECK_PRELOAD();
 	if (unlikely(!state))
 	{
-		Oid		   *types;
-		int			ntypes;
-
-		(void) get_func_signature(flinfo->fn_oid, &types, &ntypes);
 		state = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(OpState));
-		init_operand(&state->arg[0], types[0]);
-		state->term_class = cellenc_term_class(state->arg[0].base->type_id);
+		state->info = find_info(flinfo);
 		if (!is_hash_function(flinfo->fn_addr))
-		{
-			init_operand(&state->arg[1], types[1]);
 			init_comparison(state, flinfo->fn_mcxt);
-		}
 		state->collation = InvalidOid;
-		state->by_bytes = state->term_class != NULL;
+		state->by_bytes = state->info->term_class != NULL;
 		flinfo->fn_extra = state;
 	}
 
@@ -156,7 +235,9 @@ op_state(FunctionCallInfo fcinfo)
 	if (unlikely(state->collation != PG_GET_COLLATION()))
 	{
 		state->collation = PG_GET_COLLATION();
-		state->by_bytes = state->term_class && get_collation_isdeterministic(state->collation);
+		state->by_bytes = state->info->term_class &&
+			(state->collation == DEFAULT_COLLATION_OID || get_collation_isdeterministic(state->collation));
+		state->known[0].serial = state->known[1].serial = 0;
 	}
 	return state;
 }
@@ -167,15 +248,15 @@ plain_argument(FunctionCallInfo fcinfo, const OpState *state, int n)
 {
 	Datum		value = PG_GETARG_DATUM(n);
 
-	if (!state->arg[n].twin)
+	if (!state->info->twin[n])
 		return value;
-	return cellenc_codec_open_to_compare(state->arg[n].twin, value);
+	return cellenc_codec_open_to_compare(state->info->twin[n], value);
 }
 
 static void
 free_plain(const OpState *state, int n, Datum plain)
 {
-	if (state->arg[n].twin && !state->arg[n].twin->typbyval)
+	if (state->info->twin[n] && !state->info->twin[n]->typbyval)
 		pfree(DatumGetPointer(plain));
 }
 
@@ -183,7 +264,7 @@ free_plain(const OpState *state, int n, Datum plain)
 static bool
 compares_bounds(const OpState *state)
 {
-	return IsBinaryUpgrade && state->arg[0].twin && state->arg[1].twin;
+	return IsBinaryUpgrade && state->info->twin[0] && state->info->twin[1];
 }
 
 static int
@@ -197,7 +278,7 @@ compare_values(FunctionCallInfo fcinfo, OpState *state)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
 				 errmsg("could not identify a comparison function for type %s",
-						format_type_be(state->arg[0].base->type_id))));
+						format_type_be(state->info->base[0]->type_id))));
 	if (unlikely(compares_bounds(state)))
 		return cellenc_upgrade_compare(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1));
 
@@ -209,47 +290,18 @@ compare_values(FunctionCallInfo fcinfo, OpState *state)
 	return result;
 }
 
-/* The stored term of argument n, after the check of the right to compare. */
-static bool
-stored_term(FunctionCallInfo fcinfo, const OpState *state, int n, uint8 *term)
-{
-	Datum		value = PG_GETARG_DATUM(n);
-
-	if (!state->arg[n].twin || !cellenc_codec_stored_term(value, term))
-		return false;
-	cellenc_codec_check_compare(value);
-	return true;
-}
-
-static bool
-values_equal(FunctionCallInfo fcinfo)
-{
-	OpState    *state = op_state(fcinfo);
-	uint8		term[2][CELLENC_TERM_LEN];
-	Datum		left;
-	Datum		right;
-	bool		result;
-
-	if (unlikely(compares_bounds(state)))
-		return cellenc_upgrade_compare(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)) == 0;
-	if (state->by_bytes &&
-		stored_term(fcinfo, state, 0, term[0]) &&
-		stored_term(fcinfo, state, 1, term[1]))
-		return cellenc_cipher_equal(term[0], term[1], CELLENC_TERM_LEN);
-
-	left = plain_argument(fcinfo, state, 0);
-	right = plain_argument(fcinfo, state, 1);
-	result = DatumGetBool(FunctionCall2Coll(state->eq, PG_GET_COLLATION(), left, right));
-	free_plain(state, 0, left);
-	free_plain(state, 1, right);
-	return result;
-}
-
 /*
  * Terms.  Where bytes do not tell equality (no canonical form, or a
  * nondeterministic collation), the base's own hash takes their place: equal
  * values still have equal ones, and unequal ones seldom.
  */
+
+/* The stored term of argument n, or NULL; it may be in buf. */
+static inline const uint8 *
+stored_term(FunctionCallInfo fcinfo, const OpState *state, int n, uint8 *buf)
+{
+	return state->info->twin[n] ? cellenc_codec_term_to_compare(PG_GETARG_DATUM(n), buf) : NULL;
+}
 
 /*
  * Compute what stands for plain, a value of argument n.  The keyed MAC is
@@ -258,7 +310,7 @@ values_equal(FunctionCallInfo fcinfo)
 static void
 compute_term(const OpState *state, int n, Datum plain, uint8 *term)
 {
-	TypeCacheEntry *base = state->arg[n].base;
+	TypeCacheEntry *base = state->info->base[n];
 	CellencStatus status;
 	uint32		hash;
 
@@ -273,43 +325,189 @@ compute_term(const OpState *state, int n, Datum plain, uint8 *term)
 		cellenc_report_status(status);
 }
 
-/*
- * The term of argument n, stored or computed.  Whoever may compare a column's
- * value may have its term; that of a value of the user's own choice is only
- * for those who have a right on some key.
- */
-static void
-argument_term(FunctionCallInfo fcinfo, OpState *state, int n, uint8 *term)
+/* The bytes by which a plain value is told; NULL if it is not remembered. */
+static const char *
+recent_bytes(const TypeCacheEntry *base, const Datum *plain, Size *len)
 {
-	Operand    *arg = &state->arg[n];
+	const char *bytes;
+
+	if (base->typbyval)
+	{
+		*len = sizeof(Datum);
+		return (const char *) plain;
+	}
+	bytes = DatumGetPointer(*plain);
+	if (base->typlen > 0)
+		*len = base->typlen;
+	else if (base->typlen == -1 && !VARATT_IS_EXTERNAL(bytes) && !VARATT_IS_COMPRESSED(bytes))
+	{
+		*len = VARSIZE_ANY_EXHDR(bytes);
+		bytes = VARDATA_ANY(bytes);
+	}
+	else
+		return NULL;
+	return *len <= RECENT_MAX ? bytes : NULL;
+}
+
+static bool
+is_recent(Oid type, const char *bytes, Size len)
+{
+	return recent.serial == cellenc_keyring_serial() && recent.type == type && recent.len == len &&
+		memcmp(recent.bytes, bytes, len) == 0;
+}
+
+static void
+forget_recent(XactEvent event, void *arg)
+{
+	recent.serial = 0;
+	cellenc_cipher_wipe(recent.bytes, recent.len);
+	recent.len = 0;
+}
+
+/* The term of a plain argument, which may be that of the last one. */
+static void
+recent_term(const OpState *state, int n, Datum plain, uint8 *term)
+{
+	static bool registered = false;
+	const TypeCacheEntry *base = state->info->base[n];
+	Size		len = 0;
+	const char *bytes = state->by_bytes ? recent_bytes(base, &plain, &len) : NULL;
+	uint64		serial = cellenc_keyring_serial();
+
+	if (bytes && is_recent(base->type_id, bytes, len))
+	{
+		memcpy(term, recent.term, CELLENC_TERM_LEN);
+		return;
+	}
+	compute_term(state, n, plain, term);
+	if (!bytes || serial != cellenc_keyring_serial())
+		return;
+
+	if (!registered)
+		RegisterXactCallback(forget_recent, NULL);
+	registered = true;
+	forget_recent(XACT_EVENT_COMMIT, NULL);
+	recent.type = base->type_id;
+	recent.len = len;
+	memcpy(recent.bytes, bytes, len);
+	memcpy(recent.term, term, CELLENC_TERM_LEN);
+	recent.serial = serial;
+}
+
+static bool
+same_plain(const TypeCacheEntry *base, Datum a, Datum b)
+{
+	Size		alen;
+	Size		blen;
+	const char *abytes = recent_bytes(base, &a, &alen);
+	const char *bbytes = recent_bytes(base, &b, &blen);
+
+	if (abytes && bbytes)
+		return alen == blen && memcmp(abytes, bbytes, alen) == 0;
+	return datum_image_eq(a, b, base->typbyval, base->typlen);
+}
+
+/*
+ * The term of argument n, which is plain.  That of a value of the user's own
+ * choice is only for those who have a right on some key.
+ */
+static const uint8 *
+plain_term(FunctionCallInfo fcinfo, OpState *state, int n)
+{
+	Datum		plain = PG_GETARG_DATUM(n);
+	const TypeCacheEntry *base = state->info->base[n];
+	KnownTerm  *known = &state->known[n];
+	MemoryContext old;
+
+	cellenc_keyring_check_search();
+	if (known->serial == cellenc_keyring_serial() && same_plain(base, plain, known->value))
+		return known->term;
+
+	if (known->value && !base->typbyval)
+		pfree(DatumGetPointer(known->value));
+	known->serial = 0;
+	known->value = (Datum) 0;
+	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	known->value = datumCopy(plain, base->typbyval, base->typlen);
+	MemoryContextSwitchTo(old);
+	recent_term(state, n, plain, known->term);
+	known->serial = cellenc_keyring_serial();
+	return known->term;
+}
+
+/*
+ * The term of argument n, stored or computed; it may be in buf.  Whoever may
+ * compare a column's value may have its term.
+ */
+static const uint8 *
+argument_term(FunctionCallInfo fcinfo, OpState *state, int n, uint8 *buf)
+{
+	const uint8 *term = state->by_bytes ? stored_term(fcinfo, state, n, buf) : NULL;
 	Datum		plain;
 
-	if (state->by_bytes && stored_term(fcinfo, state, n, term))
-		return;
-	if (!arg->twin || cellenc_codec_is_literal(PG_GETARG_DATUM(n)))
+	if (term)
+		return term;
+	if (!state->info->twin[n])
+		return plain_term(fcinfo, state, n);
+
+	if (cellenc_codec_is_literal(PG_GETARG_DATUM(n)))
 		cellenc_keyring_check_search();
-
 	plain = plain_argument(fcinfo, state, n);
-	if (arg->twin)
+	compute_term(state, n, plain, buf);
+	free_plain(state, n, plain);
+	return buf;
+}
+
+/*
+ * The term to compare a stored one with.  To open the stored value costs less
+ * than the term of a plain one, so that has to come a second time.
+ */
+static const uint8 *
+other_term(FunctionCallInfo fcinfo, OpState *state, int n, uint8 *buf)
+{
+	Size		len;
+	const char *bytes;
+	Datum		plain = PG_GETARG_DATUM(n);
+
+	if (state->info->twin[n])
+		return stored_term(fcinfo, state, n, buf);
+	if (state->met[n] != plain)
 	{
-		compute_term(state, n, plain, term);
-		free_plain(state, n, plain);
-		return;
+		state->met[n] = plain;
+		bytes = recent_bytes(state->info->base[n], &plain, &len);
+		if (!bytes || !is_recent(state->info->base[n]->type_id, bytes, len))
+			return NULL;
+	}
+	return plain_term(fcinfo, state, n);
+}
+
+static bool
+values_equal(FunctionCallInfo fcinfo)
+{
+	OpState    *state = op_state(fcinfo);
+	uint8		buf[2][CELLENC_TERM_LEN];
+	Datum		left;
+	Datum		right;
+	bool		result;
+
+	if (unlikely(compares_bounds(state)))
+		return cellenc_upgrade_compare(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)) == 0;
+	if (state->by_bytes)
+	{
+		int			n = state->info->twin[0] ? 0 : 1;
+		const uint8 *term = stored_term(fcinfo, state, n, buf[0]);
+		const uint8 *other = term ? other_term(fcinfo, state, 1 - n, buf[1]) : NULL;
+
+		if (other)
+			return cellenc_cipher_equal(term, other, CELLENC_TERM_LEN);
 	}
 
-	if (!arg->known || !datum_image_eq(plain, arg->known_value, arg->base->typbyval, arg->base->typlen))
-	{
-		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-
-		if (arg->known && !arg->base->typbyval)
-			pfree(DatumGetPointer(arg->known_value));
-		arg->known = false;
-		arg->known_value = datumCopy(plain, arg->base->typbyval, arg->base->typlen);
-		MemoryContextSwitchTo(old);
-		compute_term(state, n, plain, arg->known_term);
-		arg->known = true;
-	}
-	memcpy(term, arg->known_term, CELLENC_TERM_LEN);
+	left = plain_argument(fcinfo, state, 0);
+	right = plain_argument(fcinfo, state, 1);
+	result = DatumGetBool(FunctionCall2Coll(state->eq, PG_GET_COLLATION(), left, right));
+	free_plain(state, 0, left);
+	free_plain(state, 1, right);
+	return result;
 }
 
 /* Order by term; consistent with values_equal, and telling nothing else. */
@@ -317,16 +515,18 @@ static int
 compare_terms(FunctionCallInfo fcinfo)
 {
 	OpState    *state = op_state(fcinfo);
-	uint8		term[2][CELLENC_TERM_LEN];
+	uint8		buf[2][CELLENC_TERM_LEN];
+	const uint8 *left;
+	const uint8 *right;
 	int			result;
 
 	/* without a key there is no column, so nothing is stored by this */
 	if (!cellenc_keyring_search_mac())
 		return compare_values(fcinfo, state);
 
-	argument_term(fcinfo, state, 0, term[0]);
-	argument_term(fcinfo, state, 1, term[1]);
-	result = memcmp(term[0], term[1], CELLENC_TERM_LEN);
+	left = argument_term(fcinfo, state, 0, buf[0]);
+	right = argument_term(fcinfo, state, 1, buf[1]);
+	result = memcmp(left, right, CELLENC_TERM_LEN);
 	if (result == 0 && !state->by_bytes)
 		return compare_values(fcinfo, state);
 	return result;
@@ -469,16 +669,15 @@ static uint64
 keyed_hash(FunctionCallInfo fcinfo)
 {
 	OpState    *state = op_state(fcinfo);
-	uint8		term[CELLENC_TERM_LEN];
+	uint8		buf[CELLENC_TERM_LEN];
 	uint64		result;
 
 	/* without a key there is no column, so nothing is stored by this */
 	if (!cellenc_keyring_search_mac())
-		return DatumGetUInt32(FunctionCall1Coll(&state->arg[0].base->hash_proc_finfo, PG_GET_COLLATION(),
+		return DatumGetUInt32(FunctionCall1Coll(&state->info->base[0]->hash_proc_finfo, PG_GET_COLLATION(),
 												plain_argument(fcinfo, state, 0)));
 
-	argument_term(fcinfo, state, 0, term);
-	memcpy(&result, term, sizeof(result));
+	memcpy(&result, argument_term(fcinfo, state, 0, buf), sizeof(result));
 	return pg_ntoh64(result);
 }
 
