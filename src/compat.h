@@ -95,8 +95,11 @@ InputFunctionCallSafe(FmgrInfo *flinfo, char *str, Oid typioparam, int32 typmod,
 #define stringToQualifiedNameList(string, context) stringToQualifiedNameList(string)
 #define RelationSetNewRelfilenumber RelationSetNewRelfilenode
 #define cellenc_owns(classid, objectid, role) pg_class_ownercheck(objectid, role)
+#define cellenc_may_create_in(schema, role) (pg_namespace_aclcheck(schema, role, ACL_CREATE) == ACLCHECK_OK)
 #else
 #define cellenc_owns(classid, objectid, role) object_ownercheck(classid, objectid, role)
+#define cellenc_may_create_in(schema, role) \
+	(object_aclcheck(NamespaceRelationId, schema, role, ACL_CREATE) == ACLCHECK_OK)
 #endif
 
 /* 16 renamed what a relation remembers of files made in this transaction. */

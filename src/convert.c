@@ -232,6 +232,7 @@ queue(CellencJobKind kind, CellencKey *key, CellencConversion *conversion)
 	CellencJob	job;
 	pg_uuid_t	id = key->row.id;
 	int64		other;
+	ListCell   *lc;
 
 	memset(&job, 0, sizeof(job));
 	job.kind = kind;
@@ -246,7 +247,8 @@ queue(CellencJobKind kind, CellencKey *key, CellencConversion *conversion)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("the column is being converted by job " INT64_FORMAT, other)));
-	cellenc_convert_check(conversion);
+	foreach(lc, cellenc_convert_check(conversion))
+		ereport(NOTICE, (errmsg_internal("%s", (char *) lfirst(lc))));
 	try_to_rehearse(conversion);
 
 	conversion->job = cellenc_job_queue(&job);

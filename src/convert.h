@@ -6,9 +6,9 @@
  * A new heap, the shadow, is built beside the table; changes of the table are
  * noted in a log meanwhile; at the end the two exchange their files.  The
  * order of the files: convert (the SQL functions), convert_step (phases) ->
- * convert_check, convert_switch (the definition; files) -> convert_view,
- * convert_index -> convert_copy -> convert_map, convert_log -> convert_state,
- * convert_shadow.
+ * convert_start, convert_switch (the definition; files) -> convert_check,
+ * convert_carry -> convert_view, convert_index -> convert_copy -> convert_map,
+ * convert_log -> convert_depend -> convert_shadow -> convert_state.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +16,9 @@
 #define CELLENC_CONVERT_H
 
 #include "access/attnum.h"
+#include "access/genam.h"
+#include "access/htup.h"
+#include "access/tupdesc.h"
 #include "nodes/pg_list.h"
 #include "storage/itemptr.h"
 #include "utils/relcache.h"
@@ -97,6 +100,9 @@ extern int64 cellenc_convert_of_column(Oid relation, AttrNumber attnum);
 
 /* Run one statement as the extension's owner. */
 extern void cellenc_convert_run(const char *fmt,...) pg_attribute_printf(1, 2);
+
+/* Run one as another role, which may be its author. */
+extern void cellenc_convert_run_as(Oid role, const char *sql);
 
 /*
  * Settings for what follows, until cellenc_convert_leave: a fixed search_path
@@ -223,13 +229,60 @@ extern List *cellenc_convert_take_indexes(const CellencConversion *conversion);
 extern void cellenc_convert_put_indexes(const CellencConversion *conversion, List *taken);
 
 /*
+ * convert_depend.c
+ */
+
+/* A row of a catalog by its oid, as a copy with its columns, or NULL. */
+extern HeapTuple cellenc_convert_read_row(Oid catalog, Oid index, AttrNumber attnum, Oid oid,
+										  TupleDesc *desc);
+
+/* Scan what pg_depend has on a column (0: any, or none) of relation. */
+extern SysScanDesc cellenc_convert_begin_dependents(Relation depend, Oid relation, AttrNumber attnum);
+
+/*
+ * objects (of ObjectAddress *) with those that depend on the column of
+ * relation; on any column of it, if attnum is 0.
+ */
+extern List *cellenc_convert_dependents(List *objects, Oid relation, AttrNumber attnum);
+
+typedef struct CellencConvertForeignKey
+{
+	Oid			constraint;
+	Oid			referencing;	/* table */
+	Oid			referenced;
+	Oid			index;			/* of the latter */
+	bool		validated;
+	int			nkeys;
+	AttrNumber *referencing_columns;
+	AttrNumber *referenced_columns;
+} CellencConvertForeignKey;
+
+/* False where the constraint is none, is gone, or is a part of one on a parent. */
+extern bool cellenc_convert_read_foreign_key(Oid constraint, CellencConvertForeignKey *key);
+
+/*
+ * Lock the tables at the other end of the column's foreign keys, which are
+ * made anew at the switch.  Before the table itself: who changes a referencing
+ * table comes to the referenced one later.
+ */
+extern void cellenc_convert_lock_others(const CellencConversion *conversion);
+
+/*
  * convert_view.c
  */
 
 /* All views that show the column, directly or not, each after those it reads. */
 extern List *cellenc_convert_views(const CellencConversion *conversion);
 
-/* What ALTER TABLE refuses to carry along, taken out of its way, and put back. */
+/* Their texts, before the column changes; parse them again. */
+extern List *cellenc_convert_take_views(const CellencConversion *conversion);
+extern void cellenc_convert_put_views(List *taken);
+
+/*
+ * convert_carry.c
+ */
+
+/* What else ALTER TABLE refuses to carry along, taken out of its way, and put back. */
 extern List *cellenc_convert_take_dependents(const CellencConversion *conversion);
 extern void cellenc_convert_put_dependents(List *taken);
 
@@ -237,8 +290,11 @@ extern void cellenc_convert_put_dependents(List *taken);
  * convert_check.c
  */
 
-/* ERROR, with a list, unless all that depends on the column can be carried over. */
-extern void cellenc_convert_check(const CellencConversion *conversion);
+/*
+ * ERROR, with a list, unless all that depends on the column can be carried
+ * over.  Returns what the user should know of what will be (char *).
+ */
+extern List *cellenc_convert_check(const CellencConversion *conversion);
 
 /*
  * convert_switch.c

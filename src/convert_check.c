@@ -13,6 +13,7 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/stratnum.h"
 #include "access/table.h"
 #include "access/transam.h"
 #include "catalog/catalog.h"
@@ -24,26 +25,28 @@
 #include "catalog/pg_attrdef.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
-#include "catalog/pg_depend.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_policy.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_opclass.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_publication_rel.h"
 #include "catalog/pg_rewrite.h"
 #include "catalog/pg_statistic_ext.h"
-#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/bitmapset.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
-#include "utils/array.h"
+#include "parser/parse_coerce.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/partcache.h"
+#include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
@@ -64,6 +67,7 @@ typedef struct Check
 	CellencSearch search;		/* that the new type has */
 	bool		has_term;
 	List	   *list;			/* of obstacles (char *) */
+	List	   *notes;			/* on what is carried over (char *) */
 } Check;
 
 static void add(Check *check, const char *what, const char *why,...) pg_attribute_printf(3, 4);
@@ -73,11 +77,21 @@ add(Check *check, const char *what, const char *why,...)
 {
 	va_list		args;
 	char		reason[512];
+	char	   *line;
+	ListCell   *lc;
 
 	va_start(args, why);
 	vsnprintf(reason, sizeof(reason), why, args);
 	va_end(args);
-	check->list = lappend(check->list, psprintf("%s: %s", what, reason));
+	line = psprintf("%s: %s", what, reason);
+
+	/* what reads two columns of it, or it and a view, comes twice */
+	foreach(lc, check->list)
+	{
+		if (strcmp(lfirst(lc), line) == 0)
+			return;
+	}
+	check->list = lappend(check->list, line);
 }
 
 static char *
@@ -102,6 +116,28 @@ reads_column(Relation index, AttrNumber attnum)
 	return bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, attnums);
 }
 
+/* Why a unique index by term cannot take a constraint's place; NULL: it can. */
+static const char *
+why_not_unique(Oid constraint)
+{
+	HeapTuple	tuple;
+	Form_pg_constraint form;
+	const char *why = NULL;
+
+	if (!OidIsValid(constraint))
+		return NULL;
+	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for constraint %u", constraint);
+	form = (Form_pg_constraint) GETSTRUCT(tuple);
+	if (form->contype != CONSTRAINT_UNIQUE)
+		why = "such constraints order the values, which needs search \"order\"";
+	else if (form->condeferrable)
+		why = "a deferrable constraint orders the values, which needs search \"order\"";
+	ReleaseSysCache(tuple);
+	return why;
+}
+
 /* Why an index that compares values of the column cannot be; NULL: it can. */
 static const char *
 why_not(const Check *check, Relation index, int n, Oid class)
@@ -121,8 +157,8 @@ why_not(const Check *check, Relation index, int n, Oid class)
 	{
 		if (!check->has_term)
 			return "the encrypted type has no keyed hash to compare by, but may have a btree index with search \"order\"";
-		if (am == BTREE_AM_OID && OidIsValid(get_index_constraint(RelationGetRelid(index))))
-			return "constraints order the values, which needs search \"order\"; a unique index in its place needs \"equality\" only";
+		if (am == BTREE_AM_OID)
+			return why_not_unique(get_index_constraint(RelationGetRelid(index)));
 	}
 	return NULL;
 }
@@ -151,6 +187,10 @@ check_index(Check *check, Oid indexid)
 		why = why_not(check, index, n, classes->values[n]);
 		if (why)
 			add(check, name, "%s", why);
+		else if (OidIsValid(constraint) && index->rd_rel->relam == BTREE_AM_OID && check->encrypts &&
+				 check->search == CELLENC_SEARCH_EQUALITY && !get_rel_relispartition(indexid))
+			check->notes = lappend(check->notes,
+								   psprintf("%s becomes a unique index of the same name", name));
 	}
 	index_close(index, AccessShareLock);
 }
@@ -210,124 +250,241 @@ check_indexes(Check *check)
  * Other objects
  */
 
-/* A row of a catalog by its oid, or NULL; a copy. */
-static HeapTuple
-read_row(Oid catalog, Oid index, AttrNumber attnum, Oid oid, TupleDesc *desc)
-{
-	Relation	rel = table_open(catalog, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, attnum, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(oid));
-	scan = systable_beginscan(rel, index, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		tuple = heap_copytuple(tuple);
-	*desc = CreateTupleDescCopy(RelationGetDescr(rel));
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return tuple;
-}
-
-static bool
-is_null(HeapTuple tuple, AttrNumber attnum, TupleDesc desc)
+/* The parsed expressions in a column of a catalog's row; NULL: none. */
+static Node *
+read_tree(HeapTuple tuple, AttrNumber column, TupleDesc desc)
 {
 	bool		isnull;
+	Datum		value = heap_getattr(tuple, column, desc, &isnull);
 
-	(void) heap_getattr(tuple, attnum, desc, &isnull);
-	return isnull;
+	return isnull ? NULL : stringToNode(TextDatumGetCString(value));
+}
+
+/* Does an expression over one table read more of the column than whether it is null? */
+static bool
+reads_value(Node *node, void *context)
+{
+	AttrNumber	attnum = *(AttrNumber *) context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, NullTest) && IsA(((NullTest *) node)->arg, Var))
+		return false;
+	if (IsA(node, Var))
+		return ((Var *) node)->varattno == attnum || ((Var *) node)->varattno == InvalidAttrNumber;
+	return expression_tree_walker(node, reads_value, context);
 }
 
 static void
 check_rule(Check *check, Oid rule)
 {
 	TupleDesc	desc;
-	HeapTuple	tuple = read_row(RewriteRelationId, RewriteOidIndexId, Anum_pg_rewrite_oid, rule, &desc);
+	HeapTuple	tuple = cellenc_convert_read_row(RewriteRelationId, RewriteOidIndexId, Anum_pg_rewrite_oid, rule, &desc);
 	Oid			relation;
 
 	if (!HeapTupleIsValid(tuple))
 		return;
 	relation = ((Form_pg_rewrite) GETSTRUCT(tuple))->ev_class;
-	switch (get_rel_relkind(relation))
+	if (get_rel_relkind(relation) == RELKIND_MATVIEW)
+		add(check, describe(RelationRelationId, relation),
+			check->encrypts ? "it keeps what it shows in plain text" : "its columns cannot change their types");
+}
+
+/*
+ * Foreign keys
+ */
+
+/* The operator class that a unique index over the column will have; InvalidOid: none. */
+static Oid
+new_class(const Check *check)
+{
+	Oid			type = check->conversion->type;
+
+	if (check->encrypts && check->search == CELLENC_SEARCH_NONE)
+		return InvalidOid;
+	if (check->encrypts && check->search == CELLENC_SEARCH_EQUALITY)
 	{
-		case RELKIND_VIEW:
-			if (((Form_pg_rewrite) GETSTRUCT(tuple))->ev_type == '1')
-				return;
-			break;
-		case RELKIND_MATVIEW:
-			add(check, describe(RelationRelationId, relation),
-				check->encrypts ? "it keeps what it shows in plain text" : "its columns cannot change their types");
-			return;
+		char	   *name = check->has_term ? cellenc_guard_term_class(type) : NULL;
+
+		return name ? get_opclass_oid(BTREE_AM_OID, stringToQualifiedNameList(name, NULL), false) : InvalidOid;
 	}
-	add(check, describe(RewriteRelationId, rule), "rules cannot be carried over");
+	return GetDefaultOpClass(type, BTREE_AM_OID);
+}
+
+/* That of the index's column over column attnum of its table. */
+static Oid
+class_of(Oid index, AttrNumber attnum)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	Form_pg_index form;
+	oidvector  *classes;
+	bool		isnull;
+	Oid			class = InvalidOid;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	form = (Form_pg_index) GETSTRUCT(tuple);
+	classes = (oidvector *) DatumGetPointer(SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indclass, &isnull));
+	for (int i = 0; i < form->indnkeyatts; i++)
+	{
+		if (form->indkey.values[i] == attnum)
+			class = classes->values[i];
+	}
+	ReleaseSysCache(tuple);
+	return class;
+}
+
+/* The rule of ADD FOREIGN KEY (tablecmds.c, ATAddForeignKeyConstraint). */
+static bool
+can_refer(Oid referencing, Oid referenced, Oid class)
+{
+	Oid			family = get_opclass_family(class);
+	Oid			input = get_opclass_input_type(class);
+	Oid			base = getBaseType(referencing);
+	Oid			actual[2] = {referenced, referencing};
+	Oid			target[2] = {input, input};
+
+	if (OidIsValid(get_opfamily_member(family, input, base, BTEqualStrategyNumber)) &&
+		OidIsValid(get_opfamily_member(family, base, base, BTEqualStrategyNumber)))
+		return true;
+	return can_coerce_type(2, actual, target, COERCION_IMPLICIT);
+}
+
+/* PostgreSQL checks and cascades as the tables' owners. */
+static void
+check_foreign_key_owner(Check *check, Oid constraint, Oid relation)
+{
+	CellencKey *key = check->encrypts ?
+	cellenc_keyring_key_by_hash(CELLENC_TYPMOD_HASH(check->conversion->typmod)) : NULL;
+
+	if (key && !cellenc_keyring_has(key, cellenc_convert_owner(relation), CELLENC_PRIV_DECRYPT))
+		add(check, describe(ConstraintRelationId, constraint),
+			"it is checked as the owner of table \"%s\", who lacks the privilege \"decrypt\" on key \"%s\"",
+			get_rel_name(relation), key->row.name);
+}
+
+/* Other tables' columns that hold what the converted one does. */
+static void
+note_plain(Check *check, Oid relation, AttrNumber attnum)
+{
+	if (check->encrypts && !cellenc_walk_contains(get_atttype(relation, attnum)))
+		check->notes = lappend(check->notes,
+							   psprintf("column \"%s\" of table \"%s\" has the same values, by a foreign key, and is not encrypted",
+										get_attname(relation, attnum, false), get_rel_name(relation)));
 }
 
 static void
-check_constraint(Check *check, Oid constraint)
+check_foreign_key(Check *check, Oid constraint)
 {
-	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
-	Form_pg_constraint form;
+	CellencConvertForeignKey key;
+	Oid			relation = RelationGetRelid(check->rel);
+	Oid			type = check->conversion->type;
 
-	if (!HeapTupleIsValid(tuple))
+	if (!cellenc_convert_read_foreign_key(constraint, &key))
 		return;
-	form = (Form_pg_constraint) GETSTRUCT(tuple);
-	if (form->contype == CONSTRAINT_FOREIGN && form->confrelid == RelationGetRelid(check->rel))
+	for (int i = 0; i < key.nkeys; i++)
 	{
-		bool		isnull;
-		Datum		confkey = SysCacheGetAttr(CONSTROID, tuple, Anum_pg_constraint_confkey, &isnull);
-		Datum	   *keys;
-		int			n;
+		bool		refers = key.referencing == relation && key.referencing_columns[i] == check->attnum;
+		bool		is_referred_to = key.referenced == relation && key.referenced_columns[i] == check->attnum;
+		Oid			referencing = refers ? type : get_atttype(key.referencing, key.referencing_columns[i]);
+		Oid			referenced = is_referred_to ? type : get_atttype(key.referenced, key.referenced_columns[i]);
+		Oid			class = is_referred_to ? new_class(check) : class_of(key.index, key.referenced_columns[i]);
 
-		deconstruct_array(DatumGetArrayTypeP(confkey), INT2OID, sizeof(int16), true, TYPALIGN_SHORT,
-						  &keys, NULL, &n);
-		for (int i = 0; i < n; i++)
-		{
-			if (DatumGetInt16(keys[i]) == check->attnum)
-				add(check, describe(ConstraintRelationId, constraint),
-					"it refers to the column, and would be checked while the table is locked");
-		}
+		if (refers == is_referred_to)
+			continue;
+		if (refers)
+			note_plain(check, key.referenced, key.referenced_columns[i]);
+		else
+			note_plain(check, key.referencing, key.referencing_columns[i]);
+		check_foreign_key_owner(check, constraint, key.referencing);
+		if (key.referenced != key.referencing)
+			check_foreign_key_owner(check, constraint, key.referenced);
+		if (OidIsValid(class) && !can_refer(referencing, referenced, class))
+			add(check, describe(ConstraintRelationId, constraint),
+				"type %s of column \"%s\" of table \"%s\" does not compare with type %s; convert that column first",
+				format_type_be(refers ? referenced : referencing),
+				get_attname(refers ? key.referenced : key.referencing,
+							refers ? key.referenced_columns[i] : key.referencing_columns[i], false),
+				get_rel_name(refers ? key.referenced : key.referencing), format_type_be(type));
 	}
-	ReleaseSysCache(tuple);
 }
 
+/*
+ * Expressions
+ */
+
+/* Columns of an encrypted type cannot be in a row filter at all: it is no built-in one. */
 static void
 check_publication(Check *check, Oid row)
 {
 	TupleDesc	desc;
-	HeapTuple	tuple = read_row(PublicationRelRelationId, PublicationRelObjectIndexId,
-								 Anum_pg_publication_rel_oid, row, &desc);
+	HeapTuple	tuple = cellenc_convert_read_row(PublicationRelRelationId, PublicationRelObjectIndexId,
+												 Anum_pg_publication_rel_oid, row, &desc);
 
-	if (HeapTupleIsValid(tuple) && !is_null(tuple, Anum_pg_publication_rel_prqual, desc))
-		add(check, describe(PublicationRelRelationId, row), "row filters cannot be carried over");
-}
+	Bitmapset  *attnums = NULL;
 
-static void
-check_trigger(Check *check, Oid trigger)
-{
-	TupleDesc	desc;
-	HeapTuple	tuple = read_row(TriggerRelationId, TriggerOidIndexId, Anum_pg_trigger_oid, trigger,
-								 &desc);
-
-	if (HeapTupleIsValid(tuple) && !is_null(tuple, Anum_pg_trigger_tgqual, desc))
-		add(check, describe(TriggerRelationId, trigger), "conditions of triggers cannot be carried over");
+	if (!HeapTupleIsValid(tuple))
+		return;
+	pull_varattnos(read_tree(tuple, Anum_pg_publication_rel_prqual, desc), 1, &attnums);
+	if (bms_is_member(check->attnum - FirstLowInvalidHeapAttributeNumber, attnums))
+		add(check, describe(PublicationRelRelationId, row), "row filters cannot read encrypted columns");
 }
 
 static void
 check_default(Check *check, Oid attrdef)
 {
 	TupleDesc	desc;
-	HeapTuple	tuple = read_row(AttrDefaultRelationId, AttrDefaultOidIndexId, Anum_pg_attrdef_oid,
-								 attrdef, &desc);
+	HeapTuple	tuple = cellenc_convert_read_row(AttrDefaultRelationId, AttrDefaultOidIndexId,
+												 Anum_pg_attrdef_oid, attrdef, &desc);
 	AttrNumber	adnum;
+	char	   *name;
 
 	if (!HeapTupleIsValid(tuple))
 		return;
 	adnum = ((Form_pg_attrdef) GETSTRUCT(tuple))->adnum;
-	if (adnum != check->attnum)
-		add(check, psprintf("generated column \"%s\"",
-							get_attname(RelationGetRelid(check->rel), adnum, false)),
-			"the type of a column that it is computed from cannot change");
+	if (adnum == check->attnum ||
+		!reads_value(read_tree(tuple, Anum_pg_attrdef_adbin, desc), &check->attnum))
+		return;
+	name = psprintf("generated column \"%s\"", get_attname(RelationGetRelid(check->rel), adnum, false));
+	if (check->encrypts)
+		add(check, name, "it would keep in plain text what it is computed from; a view can compute it");
+	else if (cellenc_walk_contains(get_atttype(RelationGetRelid(check->rel), adnum)))
+		add(check, name, "its values would have to be encrypted whenever they are computed");
+}
+
+/* It is made again as its owner. */
+static void
+check_function(Check *check, Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Form_pg_proc form;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+	if (!cellenc_may_create_in(form->pronamespace, form->proowner))
+		add(check, describe(ProcedureRelationId, function), "its owner may not create functions in schema \"%s\"",
+			get_namespace_name(form->pronamespace));
+	ReleaseSysCache(tuple);
+}
+
+static void
+check_statistics(Check *check, Oid statistics)
+{
+	TupleDesc	desc;
+	HeapTuple	tuple = cellenc_convert_read_row(StatisticExtRelationId, StatisticExtOidIndexId,
+												 Anum_pg_statistic_ext_oid, statistics, &desc);
+	Form_pg_statistic_ext form;
+	bool		stores = false;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	form = (Form_pg_statistic_ext) GETSTRUCT(tuple);
+	for (int i = 0; i < form->stxkeys.dim1; i++)
+		stores |= form->stxkeys.values[i] == check->attnum;
+	stores |= reads_value(read_tree(tuple, Anum_pg_statistic_ext_stxexprs, desc), &check->attnum);
+	if (check->encrypts && stores)
+		add(check, describe(StatisticExtRelationId, statistics), "it would store values");
 }
 
 static void
@@ -336,7 +493,7 @@ check_dependent(Check *check, Oid classid, Oid objectid)
 	switch (classid)
 	{
 		case ConstraintRelationId:
-			check_constraint(check, objectid);
+			check_foreign_key(check, objectid);
 			break;
 		case RewriteRelationId:
 			check_rule(check, objectid);
@@ -344,54 +501,16 @@ check_dependent(Check *check, Oid classid, Oid objectid)
 		case PublicationRelRelationId:
 			check_publication(check, objectid);
 			break;
-		case TriggerRelationId:
-			check_trigger(check, objectid);
-			break;
 		case AttrDefaultRelationId:
 			check_default(check, objectid);
 			break;
-		case PolicyRelationId:
-			add(check, describe(classid, objectid), "policies cannot be carried over");
-			break;
 		case ProcedureRelationId:
-			add(check, describe(classid, objectid), "its body is kept parsed, and cannot be carried over");
+			check_function(check, objectid);
 			break;
 		case StatisticExtRelationId:
-			add(check, describe(classid, objectid), check->encrypts ?
-				"it would store values" : "it cannot be carried over");
+			check_statistics(check, objectid);
 			break;
 	}
-}
-
-/* Each dependent on a column (0: any) of relation. */
-static void
-check_dependents(Check *check, Oid relation, AttrNumber attnum)
-{
-	Relation	depend = table_open(DependRelationId, AccessShareLock);
-	ScanKeyData keys[3];
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(RelationRelationId));
-	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(relation));
-	ScanKeyInit(&keys[2], Anum_pg_depend_refobjsubid, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(attnum));
-	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, attnum == 0 ? 2 : 3, keys);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
-
-		/*
-		 * a view's columns: its own rules and column defaults are its own
-		 * business
-		 */
-		if (attnum != 0 || (form->refobjsubid > 0 && form->deptype == DEPENDENCY_NORMAL))
-			check_dependent(check, form->classid, form->objid);
-	}
-	systable_endscan(scan);
-	table_close(depend, AccessShareLock);
 }
 
 /*
@@ -412,6 +531,7 @@ check_table(Check *check)
 {
 	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(check->rel), check->attnum - 1);
 	char	   *name = describe(RelationRelationId, RelationGetRelid(check->rel));
+	ListCell   *lc;
 
 	if (in_partition_key(check->rel, check->attnum))
 		add(check, name, "it is partitioned by the column");
@@ -426,7 +546,27 @@ check_table(Check *check)
 	if (check->rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
 		add(check, name, "it is a temporary table, which background workers cannot reach");
 	check_indexes(check);
-	check_dependents(check, RelationGetRelid(check->rel), check->attnum);
+	foreach(lc, cellenc_convert_dependents(NIL, RelationGetRelid(check->rel), check->attnum))
+	{
+		ObjectAddress *object = lfirst(lc);
+
+		check_dependent(check, object->classId, object->objectId);
+	}
+}
+
+/* Columns of a view have no constraints, statistics or generated columns. */
+static void
+check_view(Check *check, Oid view)
+{
+	ListCell   *lc;
+
+	foreach(lc, cellenc_convert_dependents(NIL, view, 0))
+	{
+		ObjectAddress *object = lfirst(lc);
+
+		if (object->classId == RewriteRelationId || object->classId == ProcedureRelationId)
+			check_dependent(check, object->classId, object->objectId);
+	}
 }
 
 static int
@@ -454,7 +594,7 @@ refuse(const CellencConversion *conversion, List *list)
 			 errhint("Drop or change what stands in the way first, and make it again afterwards where that is possible.")));
 }
 
-void
+List *
 cellenc_convert_check(const CellencConversion *conversion)
 {
 	Check		check;
@@ -490,8 +630,9 @@ cellenc_convert_check(const CellencConversion *conversion)
 		table_close(check.rel, NoLock);
 	}
 	foreach(lc, cellenc_convert_views(conversion))
-		check_dependents(&check, lfirst_oid(lc), 0);
+		check_view(&check, lfirst_oid(lc));
 
 	if (check.list != NIL)
 		refuse(conversion, check.list);
+	return check.notes;
 }

@@ -25,6 +25,7 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "commands/comment.h"
@@ -54,7 +55,12 @@ typedef struct Definition
 	char	   *sql;
 } Definition;
 
-/* What is to be made again after the column's type has changed. */
+/*
+ * What is to be made again after the column's type has changed.  A UNIQUE
+ * constraint cannot name an operator class: where another one is needed, a
+ * unique index of its name takes its place, which serves ON CONFLICT and foreign
+ * keys alike.
+ */
 typedef struct TakenIndex
 {
 	Oid			relation;
@@ -297,6 +303,7 @@ take_index(const CellencConversion *conversion, Oid index, AttrNumber attnum, Li
 	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
 	Form_pg_index form;
 	IndexStmt  *stmt;
+	Oid			constraint = get_index_constraint(index);
 	ObjectAddress object;
 
 	if (!HeapTupleIsValid(tuple))
@@ -310,7 +317,8 @@ take_index(const CellencConversion *conversion, Oid index, AttrNumber attnum, Li
 		entry->relation = form->indrelid;
 		entry->name = get_rel_name(index);
 		entry->stmt = stmt;
-		entry->comment = GetComment(index, RelationRelationId, 0);
+		entry->comment = OidIsValid(constraint) ? GetComment(constraint, ConstraintRelationId, 0) :
+			GetComment(index, RelationRelationId, 0);
 		entry->is_replident = form->indisreplident;
 		entry->is_clustered = form->indisclustered;
 		*taken = lappend(*taken, entry);
@@ -318,7 +326,10 @@ take_index(const CellencConversion *conversion, Oid index, AttrNumber attnum, Li
 	ReleaseSysCache(tuple);
 	if (stmt)
 	{
-		ObjectAddressSet(object, RelationRelationId, index);
+		if (OidIsValid(constraint))
+			ObjectAddressSet(object, ConstraintRelationId, constraint);
+		else
+			ObjectAddressSet(object, RelationRelationId, index);
 		performDeletion(&object, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
 	}
 }

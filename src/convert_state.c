@@ -5,7 +5,7 @@
  *	  the statements that a conversion runs.
  *
  * Every batch saves its state in its own transaction: whoever goes on after a
- * crash finds what goes with the shadow's rows.  All statements run as the
+ * crash finds what goes with the shadow's rows.  Statements of ours run as the
  * bootstrap superuser, with qualified names and a fixed search_path; none
  * calls a function of a user's.
  *
@@ -131,6 +131,24 @@ cellenc_convert_run(const char *fmt,...)
 	}
 	execute(sql.data, NULL, NULL, NULL);
 	pfree(sql.data);
+}
+
+void
+cellenc_convert_run_as(Oid role, const char *sql)
+{
+	Oid			save_userid;
+	int			save_sec_context;
+	int			result;
+
+	GetUserIdAndSecContext(&save_userid, &save_sec_context);
+	SetUserIdAndSecContext(role, save_sec_context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	SPI_connect();
+	result = SPI_execute(sql, false, 0);
+	if (result < 0)
+		elog(ERROR, "could not execute \"%s\": %s", sql, SPI_result_code_string(result));
+	SPI_finish();
+	SetUserIdAndSecContext(save_userid, save_sec_context);
 }
 
 static void

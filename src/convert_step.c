@@ -151,7 +151,7 @@ step_start(Work *work)
 	if (!column_is_there(conversion))
 		return give_up(work, "the column was dropped");
 	cellenc_convert_check_rights(job, conversion);
-	cellenc_convert_check(conversion);
+	(void) cellenc_convert_check(conversion);
 	cellenc_convert_rehearse(conversion, &relations, &definitions);
 
 	locked = cellenc_convert_leaves(conversion->relation, ShareRowExclusiveLock);
@@ -369,15 +369,18 @@ all_fit(const CellencConversion *conversion, List *relations)
 }
 
 static void
-record_end(Work *work)
+record_end(Work *work, List *notes)
 {
 	CellencKeyRow row;
 	bool		encrypted = work->job->kind == CELLENC_JOB_ENCRYPT_COLUMN;
 	char	   *detail = column_description(work->conversion);
+	ListCell   *lc;
 
 	if (encrypted)
 		detail = psprintf("%s; plain text may be left in pg_statistic until VACUUM FULL pg_statistic,"
 						  " and in WAL, backups, and replicas from before", detail);
+	foreach(lc, notes)
+		detail = psprintf("%s; %s", detail, (char *) lfirst(lc));
 	if (cellenc_keycatalog_key_by_id(&work->job->keys[0], &row))
 		cellenc_event_record(encrypted ? "encrypt_column" : "decrypt_column", row.name, 0, detail);
 }
@@ -388,13 +391,16 @@ step_switch(Work *work)
 	CellencConversion *conversion = work->conversion;
 	int			nestlevel = cellenc_convert_enter(CELLENC_CONVERT_LOCK_MS);
 	List	   *relations;
+	List	   *notes;
 	TimestampTz locked_at;
 	ListCell   *lc;
 
-	relations = cellenc_convert_leaves(conversion->relation, AccessExclusiveLock);
-	locked_at = GetCurrentTimestamp();
+	LockRelationOid(conversion->relation, AccessShareLock);
 	if (!column_is_there(conversion))
 		return give_up(work, "the column was dropped");
+	cellenc_convert_lock_others(conversion);
+	relations = cellenc_convert_leaves(conversion->relation, AccessExclusiveLock);
+	locked_at = GetCurrentTimestamp();
 	if (!all_fit(conversion, relations))
 		return go_to(work, CELLENC_CONVERT_START);
 
@@ -411,7 +417,7 @@ step_switch(Work *work)
 	}
 
 	/* what has come to hang on the column meanwhile */
-	cellenc_convert_check(conversion);
+	notes = cellenc_convert_check(conversion);
 	if (!define(conversion))
 	{
 		foreach(lc, conversion->heaps)
@@ -434,7 +440,7 @@ step_switch(Work *work)
 	}
 	conversion->heaps = NIL;
 	tell_rotation(work);
-	record_end(work);
+	record_end(work, notes);
 	cellenc_convert_leave(nestlevel);
 	ereport(LOG,
 			(errmsg("job " INT64_FORMAT " exchanged the table's files in %ld ms", work->job->job,

@@ -31,7 +31,6 @@
 #include "catalog/pg_type.h"
 #include "catalog/toasting.h"
 #include "commands/tablecmds.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -100,33 +99,17 @@ alter_statement(const CellencConversion *conversion)
 	return sql.data;
 }
 
-static void
-run_as(Oid role, const char *sql)
-{
-	Oid			save_userid;
-	int			save_sec_context;
-	int			result;
-
-	GetUserIdAndSecContext(&save_userid, &save_sec_context);
-	SetUserIdAndSecContext(role, save_sec_context | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION);
-	SPI_connect();
-	result = SPI_execute(sql, false, 0);
-	if (result < 0)
-		elog(ERROR, "could not execute \"%s\": %s", sql, SPI_result_code_string(result));
-	SPI_finish();
-	SetUserIdAndSecContext(save_userid, save_sec_context);
-}
-
 void
 cellenc_convert_define(const CellencConversion *conversion)
 {
+	List	   *views;
 	List	   *dependents;
 	List	   *indexes;
 	ListCell   *lc;
 
 	foreach(lc, cellenc_convert_leaves(conversion->relation, NoLock))
 		empty_files(lfirst_oid(lc));
+	views = cellenc_convert_take_views(conversion);
 	dependents = cellenc_convert_take_dependents(conversion);
 	indexes = cellenc_convert_take_indexes(conversion);
 
@@ -134,10 +117,11 @@ cellenc_convert_define(const CellencConversion *conversion)
 	if (!cellenc_walk_contains(conversion->type))
 		(void) set_config_option("cellenc.allow_decrypt_column", "on", PGC_SUSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
-	run_as(cellenc_convert_owner(conversion->relation), alter_statement(conversion));
+	cellenc_convert_run_as(cellenc_convert_owner(conversion->relation), alter_statement(conversion));
 	CommandCounterIncrement();
 
 	cellenc_convert_put_indexes(conversion, indexes);
+	cellenc_convert_put_views(views);
 	cellenc_convert_put_dependents(dependents);
 }
 

@@ -1,14 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * convert_view.c
- *	  What ALTER TABLE does not carry along when a column's type changes.
+ *	  Views that show a column whose type changes.
  *
- * ALTER TABLE refuses to change the type of a column that a view, a trigger's
- * UPDATE OF or a publication's column list names.  The latter two only name
- * it: their dependency is taken out of the way and recorded again.  A view is
- * parsed again from its own text, as CREATE OR REPLACE VIEW would, and where
- * columns of it get other types, so do the view's: it stays the same object,
- * with owner, privileges, comments, options and whatever depends on it.
+ * A view is parsed again from its own text, as CREATE OR REPLACE VIEW would,
+ * and where columns of it get other types, so do the view's, which no command
+ * does: it stays the same object, with owner, privileges, comments, options and
+ * whatever depends on it.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,9 +25,7 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_publication_rel.h"
 #include "catalog/pg_rewrite.h"
-#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/view.h"
 #include "miscadmin.h"
@@ -46,47 +42,20 @@
 #include "compat.h"
 #include "convert.h"
 
-/* One entry of the list: a view, or a dependency to be recorded again. */
-typedef struct Taken
+typedef struct TakenView
 {
-	Oid			view;			/* InvalidOid: a dependency */
+	Oid			view;
 	char	   *definition;
-	ObjectAddress depender;
-	ObjectAddress referenced;
-	DependencyType deptype;
-} Taken;
+} TakenView;
 
 static Oid
 relation_of_rule(Oid rule)
 {
-	Relation	rel = table_open(RewriteRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	Oid			result = InvalidOid;
+	TupleDesc	desc;
+	HeapTuple	tuple = cellenc_convert_read_row(RewriteRelationId, RewriteOidIndexId,
+												 Anum_pg_rewrite_oid, rule, &desc);
 
-	ScanKeyInit(&key, Anum_pg_rewrite_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(rule));
-	scan = systable_beginscan(rel, RewriteOidIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		result = ((Form_pg_rewrite) GETSTRUCT(tuple))->ev_class;
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return result;
-}
-
-static SysScanDesc
-begin_dependents(Relation depend, Oid relation, AttrNumber attnum)
-{
-	ScanKeyData keys[3];
-
-	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(RelationRelationId));
-	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(relation));
-	ScanKeyInit(&keys[2], Anum_pg_depend_refobjsubid, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(attnum));
-	return systable_beginscan(depend, DependReferenceIndexId, true, NULL, attnum == 0 ? 2 : 3, keys);
+	return HeapTupleIsValid(tuple) ? ((Form_pg_rewrite) GETSTRUCT(tuple))->ev_class : InvalidOid;
 }
 
 /* Views whose rules name the column of relation (0: any). */
@@ -94,7 +63,7 @@ static List *
 views_over(Oid relation, AttrNumber attnum)
 {
 	Relation	depend = table_open(DependRelationId, AccessShareLock);
-	SysScanDesc scan = begin_dependents(depend, relation, attnum);
+	SysScanDesc scan = cellenc_convert_begin_dependents(depend, relation, attnum);
 	HeapTuple	tuple;
 	List	   *views = NIL;
 
@@ -142,45 +111,15 @@ cellenc_convert_views(const CellencConversion *conversion)
 	return order;
 }
 
-/* Take away the dependencies of views, triggers and publications on the column. */
-static List *
-take_dependencies(Oid relation, AttrNumber attnum, List *taken)
-{
-	Relation	depend = table_open(DependRelationId, RowExclusiveLock);
-	SysScanDesc scan = begin_dependents(depend, relation, attnum);
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
-
-		if (form->classid == TriggerRelationId || form->classid == PublicationRelRelationId)
-		{
-			Taken	   *entry = palloc0(sizeof(Taken));
-
-			ObjectAddressSubSet(entry->depender, form->classid, form->objid, form->objsubid);
-			ObjectAddressSubSet(entry->referenced, RelationRelationId, relation, attnum);
-			entry->deptype = (DependencyType) form->deptype;
-			taken = lappend(taken, entry);
-		}
-		else if (form->classid != RewriteRelationId)
-			continue;
-		CatalogTupleDelete(depend, &tuple->t_self);
-	}
-	systable_endscan(scan);
-	table_close(depend, RowExclusiveLock);
-	return taken;
-}
-
 List *
-cellenc_convert_take_dependents(const CellencConversion *conversion)
+cellenc_convert_take_views(const CellencConversion *conversion)
 {
 	List	   *taken = NIL;
 	ListCell   *lc;
 
 	foreach(lc, cellenc_convert_views(conversion))
 	{
-		Taken	   *entry = palloc0(sizeof(Taken));
+		TakenView  *entry = palloc(sizeof(TakenView));
 
 		LockRelationOid(lfirst_oid(lc), AccessExclusiveLock);
 		entry->view = lfirst_oid(lc);
@@ -188,10 +127,6 @@ cellenc_convert_take_dependents(const CellencConversion *conversion)
 																	ObjectIdGetDatum(lfirst_oid(lc))));
 		taken = lappend(taken, entry);
 	}
-	foreach(lc, find_all_inheritors(conversion->relation, NoLock, NULL))
-		taken = take_dependencies(lfirst_oid(lc), cellenc_convert_attnum(conversion, lfirst_oid(lc)),
-								  taken);
-	CommandCounterIncrement();
 	return taken;
 }
 
@@ -269,7 +204,7 @@ change_column(Oid view, AttrNumber attnum, Node *expr)
 
 /* Constants of a user's types may run functions of his: as the view's owner. */
 static Query *
-parse_view(const Taken *entry)
+parse_view(const TakenView *entry)
 {
 	RawStmt    *raw = linitial_node(RawStmt, raw_parser(entry->definition, RAW_PARSE_DEFAULT));
 	Query	   *query;
@@ -286,7 +221,7 @@ parse_view(const Taken *entry)
 }
 
 static void
-put_view(const Taken *entry)
+put_view(const TakenView *entry)
 {
 	Query	   *query = parse_view(entry);
 	AttrNumber	attnum = 0;
@@ -305,7 +240,7 @@ put_view(const Taken *entry)
 }
 
 void
-cellenc_convert_put_dependents(List *taken)
+cellenc_convert_put_views(List *taken)
 {
 	ListCell   *lc;
 	Oid			save_userid;
@@ -315,14 +250,7 @@ cellenc_convert_put_dependents(List *taken)
 	GetUserIdAndSecContext(&save_userid, &save_sec_context);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
 	foreach(lc, taken)
-	{
-		Taken	   *entry = lfirst(lc);
-
-		if (OidIsValid(entry->view))
-			put_view(entry);
-		else
-			recordDependencyOn(&entry->depender, &entry->referenced, entry->deptype);
-	}
+		put_view(lfirst(lc));
 	SetUserIdAndSecContext(save_userid, save_sec_context);
 	CommandCounterIncrement();
 }

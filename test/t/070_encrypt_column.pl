@@ -83,53 +83,73 @@ sub make_table
 	query("CREATE INDEX ON $table (v); CREATE INDEX ON $table (c)");
 }
 
-my $script = PostgreSQL::Test::Utils::tempdir() . '/load.sql';
-append_to_file($script, <<'EOS');
+# pgbench makes every variable of a prepared statement a parameter: tables are
+# put into the script here.
+sub write_script
+{
+	my ($script, %names) = @_;
+	my $file = PostgreSQL::Test::Utils::tempdir() . '/load.sql';
+	$script =~ s/:(TABLE|OTHER)/$names{$1}/g;
+	append_to_file($file, $script);
+	return $file;
+}
+
+my $script = <<'EOS';
 \set id random(1, :rows)
 \set r random(1, 1000000)
 \set k random(1, 10)
 \if :k <= 5
-UPDATE :table SET v = 'u' || :r, c = 'u' || :r WHERE id = :id;
+UPDATE :TABLE SET v = 'u' || :r, c = 'u' || :r WHERE id = :id;
 \elif :k <= 7
-INSERT INTO :table (id, v, c) VALUES (:id, 'i' || :r, 'i' || :r)
+INSERT INTO :TABLE (id, v, c) VALUES (:id, 'i' || :r, 'i' || :r)
 	ON CONFLICT (id) DO UPDATE SET v = excluded.v, c = excluded.c;
 \elif :k = 8
-DELETE FROM :table WHERE id = :id;
+DELETE FROM :TABLE WHERE id = :id;
 \elif :k = 9
 BEGIN;
-UPDATE :table SET v = 'a' || :r, c = 'a' || :r WHERE id = :id;
+UPDATE :TABLE SET v = 'a' || :r, c = 'a' || :r WHERE id = :id;
 SAVEPOINT a;
-UPDATE :table SET v = 'b' || :r, c = 'b' || :r WHERE id = :id;
+UPDATE :TABLE SET v = 'b' || :r, c = 'b' || :r WHERE id = :id;
 ROLLBACK TO a;
-UPDATE :table SET pad = repeat('y', :k * 40) WHERE id = :id;
+UPDATE :TABLE SET pad = repeat('y', :k * 40) WHERE id = :id;
 COMMIT;
 \else
 BEGIN;
-UPDATE :table SET v = 'z' || :r, c = 'z' || :r WHERE id = :id;
-DELETE FROM :table WHERE id = :id + 1;
-INSERT INTO :table (id, v, c) VALUES (-:id, 'z', 'z');
+UPDATE :TABLE SET v = 'z' || :r, c = 'z' || :r WHERE id = :id;
+DELETE FROM :TABLE WHERE id = :id + 1;
+INSERT INTO :TABLE (id, v, c) VALUES (- :id::integer, 'z', 'z');
 ROLLBACK;
 \endif
 EOS
 
+# Three clients that run the script; to be stopped by stop_load.
+sub start_script
+{
+	my ($file, @options) = @_;
+	my ($in, $out) = ('', '');
+	my $load = IPC::Run::start(
+		[
+			'pgbench', '--no-vacuum', '--client=3', '--time=600', "--file=$file", '--max-tries=100',
+			@options, $node->connstr('postgres')
+		],
+		\$in, '>', \$out, '2>', \$out);
+	return { run => $load, out => \$out };
+}
+
 sub start_load
 {
 	my ($table, $rows, @options) = @_;
-	my ($in, $out) = ('', '');
-
-	return IPC::Run::start(
-		[
-			'pgbench', '--no-vacuum', '--client=3', '--time=600', "--define=table=$table",
-			"--define=rows=$rows", "--file=$script", @options, $node->connstr('postgres')
-		],
-		\$in, '>', \$out, '2>', \$out);
+	return start_script(write_script($script, TABLE => $table), "--define=rows=$rows", @options);
 }
 
+# Nothing that a client did has failed, if a name is given.
 sub stop_load
 {
-	my ($load) = @_;
-	$load->signal('TERM');
-	$load->finish;
+	my ($load, $name) = @_;
+	return $load->{run}->finish if !defined $name;
+	$load->{run}->signal('TERM');
+	$load->{run}->finish;
+	unlike(${ $load->{out} }, qr/aborted|ERROR/, "$name: no statement failed");
 }
 
 #
@@ -143,8 +163,7 @@ foreach my $table ('plain', 'parts')
 	query("SELECT cellenc_encrypt_column('$table', 'v', 'pii', '" . ($table eq 'plain' ? 'equality' : 'order') . "')");
 	$node->safe_psql('postgres', 'CALL cellenc_wait()');
 	is(job_state(), 'done', "$table, encrypted beside a load");
-	ok($load->pumpable, "$table: the load goes on");
-	stop_load($load);
+	stop_load($load, "$table, encrypted");
 	is_whole($table, "$table, encrypted");
 	is(query("SELECT count(*) FROM $table WHERE cellenc_key_name(v) <> 'pii'"), 0, "$table: under the key");
 	is_clean("$table, encrypted");
@@ -152,10 +171,57 @@ foreach my $table ('plain', 'parts')
 	$load = start_load($table, 25000);
 	query("SELECT cellenc_decrypt_column('$table', 'v')");
 	$node->safe_psql('postgres', 'CALL cellenc_wait()');
-	stop_load($load);
+	stop_load($load, "$table, decrypted");
 	is(query("SELECT DISTINCT pg_typeof(v) FROM $table"), 'text', "$table, decrypted beside a load");
 	is_whole($table, "$table, decrypted");
 	is_clean("$table, decrypted");
+}
+
+#
+# Beside a load that goes through a foreign key, either side first
+#
+my $keys_script = <<'EOS';
+\set id random(1, 500)
+\set r random(1, 1000000)
+\set k random(1, 6)
+\if :k <= 2
+INSERT INTO :OTHER (v) SELECT v FROM :TABLE WHERE id = :id FOR KEY SHARE;
+\elif :k = 3
+UPDATE :TABLE SET v = 'u' || :r || '.' || :id, c = 'u' || :r || '.' || :id WHERE id = :id;
+\elif :k = 4
+DELETE FROM :TABLE WHERE id = :id;
+\elif :k = 5
+INSERT INTO :TABLE VALUES (:id, 'i' || :r || '.' || :id, 'i' || :r || '.' || :id) ON CONFLICT DO NOTHING;
+\else
+INSERT INTO :TABLE VALUES (DEFAULT, 'v' || :id, 'x') ON CONFLICT (v) DO UPDATE SET c = excluded.v;
+\endif
+EOS
+foreach my $first ('referenced', 'referencing')
+{
+	query(
+		qq{CREATE TABLE $first (id serial PRIMARY KEY, v text UNIQUE, c text);
+		CREATE TABLE ${first}_by (v text REFERENCES $first (v) ON UPDATE CASCADE ON DELETE CASCADE);
+		CREATE INDEX ON ${first}_by (v);
+		INSERT INTO $first SELECT i, 'v' || i, 'v' || i FROM generate_series(1, 500) i;
+		INSERT INTO ${first}_by SELECT v FROM $first;
+		SELECT setval('${first}_id_seq', 1000)});
+	my $load = start_script(write_script($keys_script, TABLE => $first, OTHER => "${first}_by"), '--protocol=prepared');
+	foreach my $table ($first eq 'referenced' ? ($first, "${first}_by") : ("${first}_by", $first))
+	{
+		my ($rc, $stdout, $stderr) =
+		  $node->psql('postgres', "SELECT cellenc_encrypt_column('$table', 'v', 'pii', 'equality')");
+		like($stderr, qr/constraint referenced_v_key on table referenced becomes a unique index.*column "v" of table "referenced_by" has the same values/s,
+			'the user is told') if $table eq 'referenced';
+		$node->safe_psql('postgres', 'CALL cellenc_wait()');
+		is(job_state(), 'done', "$table, encrypted beside a load through a foreign key, $first side first");
+	}
+	stop_load($load, "$first, both sides");
+	is(query("SELECT count(*) FROM ${first}_by WHERE v::text NOT IN (SELECT v::text FROM $first)"), 0, "$first: the key holds");
+	is(query("SELECT count(*) FROM $first WHERE v::text <> c AND c <> 'x'"), 0, "$first: no value is lost");
+	is(query("SELECT convalidated FROM pg_constraint WHERE conrelid = '${first}_by'::regclass"), 't', "$first: validated");
+	$node->command_ok([ 'psql', '-X', '-d', $node->connstr('postgres'), '-c',
+			"ALTER TABLE ${first}_by ADD FOREIGN KEY (v) REFERENCES $first (v)" ], "$first: PostgreSQL finds so, too");
+	is_clean($first);
 }
 
 #
@@ -175,7 +241,7 @@ foreach my $phase ('start', 'copy', 'index', 'catch_up', 'switch', 'vacuum')
 		usleep(1000);
 	}
 	crash_and_start($node);
-	$load->finish;
+	stop_load($load);
 	$node->safe_psql('postgres', 'CALL cellenc_wait()');
 	is(job_state(), 'done', "$phase: the job goes on after a crash");
 	is(query("SELECT pg_typeof(v) FROM crash LIMIT 1") eq 'text' ? 'decrypt' : 'encrypt', $kind, "$phase: converted");
