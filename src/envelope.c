@@ -207,9 +207,10 @@ cellenc_envelope_term(CellencMac *search_key, const char *term_class,
 					  const void *canonical, size_t len, uint8_t *term)
 {
 	size_t		class_len = strlen(term_class);
-	uint8_t		class_len_byte = (uint8_t) class_len;
+	uint8_t		head[sizeof(term_label) + 1 + UINT8_MAX];
+	uint8_t    *end = head;
 	uint8_t		hash[CELLENC_HMAC_LEN];
-	CellencPart parts[4];
+	CellencPart parts[2];
 	CellencStatus status;
 
 	if (class_len > UINT8_MAX)
@@ -217,15 +218,14 @@ cellenc_envelope_term(CellencMac *search_key, const char *term_class,
 		memset(term, 0, CELLENC_TERM_LEN);
 		return CELLENC_BAD_FORMAT;
 	}
-	parts[0].data = term_label;
-	parts[0].len = sizeof(term_label);
-	parts[1].data = &class_len_byte;
-	parts[1].len = 1;
-	parts[2].data = term_class;
-	parts[2].len = class_len;
-	parts[3].data = canonical;
-	parts[3].len = len;
-	status = cellenc_cipher_mac(search_key, parts, 4, hash);
+	end = put_bytes(end, term_label, sizeof(term_label));
+	*end++ = (uint8_t) class_len;
+	end = put_bytes(end, term_class, class_len);
+	parts[0].data = head;
+	parts[0].len = (size_t) (end - head);
+	parts[1].data = canonical;
+	parts[1].len = len;
+	status = cellenc_cipher_mac(search_key, parts, 2, hash);
 	memcpy(term, hash, CELLENC_TERM_LEN);	/* zeroes if that failed */
 	cellenc_cipher_wipe(hash, sizeof(hash));
 	return status;

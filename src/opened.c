@@ -1,0 +1,109 @@
+/*-------------------------------------------------------------------------
+ *
+ * opened.c
+ *	  Plaintexts of values that are compared many times.
+ *
+ * Opening a value is most of the cost of comparing it.  A sealed value is told
+ * by its nonce and tag, which no two have in common, so a table by these finds
+ * what was opened before.
+ *
+ * Privileges were checked when a value was opened: a store must not outlive
+ * the statement.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "codec.h"
+#include "opened.h"
+
+typedef struct OpenedEntry
+{
+	uint64		start;			/* of the identity */
+	uint8		rest[CELLENC_IDENTITY_LEN - sizeof(uint64)];
+	Datum		plain;
+	char		status;			/* simplehash's */
+} OpenedEntry;
+
+/* Identities begin with a tag: their bytes are the hash. */
+#define SH_PREFIX entries
+#define SH_ELEMENT_TYPE OpenedEntry
+#define SH_KEY_TYPE uint64
+#define SH_KEY start
+#define SH_HASH_KEY(table, key) ((uint32) (key))
+#define SH_EQUAL(table, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+#define FIRST_ENTRIES 64
+
+struct CellencOpened
+{
+	const CellencTwin *twin;
+	MemoryContext cxt;			/* of the table and the plaintexts */
+	Size		limit;
+	entries_hash *table;
+};
+
+CellencOpened *
+cellenc_opened_create(const CellencTwin *twin, MemoryContext parent, Size limit)
+{
+	CellencOpened *opened = MemoryContextAlloc(parent, sizeof(CellencOpened));
+
+	opened->twin = twin;
+	opened->cxt = AllocSetContextCreate(parent, "cellenc opened values", ALLOCSET_DEFAULT_SIZES);
+	opened->limit = limit;
+	opened->table = entries_create(opened->cxt, FIRST_ENTRIES, NULL);
+	return opened;
+}
+
+void
+cellenc_opened_make_room(CellencOpened *opened)
+{
+	if (likely(MemoryContextMemAllocated(opened->cxt, false) < opened->limit))
+		return;
+
+	opened->table = NULL;
+	MemoryContextReset(opened->cxt);
+	opened->table = entries_create(opened->cxt, FIRST_ENTRIES, NULL);
+}
+
+Datum
+cellenc_opened_get(CellencOpened *opened, Datum value, bool *kept)
+{
+	uint8		identity[CELLENC_IDENTITY_LEN];
+	uint64		start;
+	OpenedEntry *entry;
+	MemoryContext old;
+	Datum		plain;
+	bool		found;
+
+	*kept = false;
+	if (!cellenc_codec_identity(value, identity))
+		return cellenc_codec_open_to_compare(opened->twin, value);
+
+	memcpy(&start, identity, sizeof(start));
+	entry = entries_lookup(opened->table, start);
+	if (entry)
+	{
+		if (memcmp(entry->rest, identity + sizeof(start), sizeof(entry->rest)) != 0)
+			return cellenc_codec_open_to_compare(opened->twin, value);
+		*kept = true;
+		return entry->plain;
+	}
+
+	old = MemoryContextSwitchTo(opened->cxt);
+	plain = cellenc_codec_open_to_compare(opened->twin, value);
+	MemoryContextSwitchTo(old);
+
+	entry = entries_insert(opened->table, start, &found);
+	Assert(!found);
+	memcpy(entry->rest, identity + sizeof(start), sizeof(entry->rest));
+	entry->plain = plain;
+	*kept = true;
+	return plain;
+}
