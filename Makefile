@@ -88,7 +88,7 @@ unit:
 	$(MAKE) -C test/unit check $(if $(WYCHEPROOF),WYCHEPROOF='$(abspath $(WYCHEPROOF))')
 
 # Seconds for each target.
-FUZZ_SECONDS = 20
+FUZZ_SECONDS ?= 20
 fuzz:
 	$(MAKE) -C test/fuzz check FUZZ_SECONDS=$(FUZZ_SECONDS)
 
@@ -102,7 +102,7 @@ check-readme:
 # Servers of installcheck: their settings, and a master key that is the
 # server's user's alone and lies outside of the data directories.
 #
-installcheck: tmp_conf/cellenc.conf wire leaks
+installcheck: tmp_conf/cellenc.conf wire leaks fuzz-server
 export CELLENC_MASTER_KEY_FILE = $(CURDIR)/tmp_conf/master.key
 
 tmp_conf/cellenc.conf: test/cellenc.conf tmp_conf/master.key
@@ -115,7 +115,9 @@ tmp_conf/master.key: Makefile
 		echo "second = hex:$$(openssl rand -hex 32)"; \
 		echo "phrase = passphrase:correct horse battery staple"; } > $@)
 
-.PHONY: wire leaks
+.PHONY: wire leaks fuzz-server
+fuzz-server:
+	$(MAKE) -C test/fuzz server PG_CONFIG='$(PG_CONFIG)'
 wire:
 	$(MAKE) -C test/wire PG_CONFIG='$(PG_CONFIG)'
 leaks:

@@ -10,7 +10,8 @@
 # Variables, all optional:
 #   KINDS           which kinds of test, of those in ALL_KINDS
 #   WYCHEPROOF      folder of published test vectors
-#   FUZZ_SECONDS    for each fuzz target
+#   FUZZ_SECONDS    for each fuzz target, and for the one that needs a server
+#   LIMIT           of time, for each kind
 #   CLIENTS         which clients, of those in test/clients
 #   MATRIX          page whose table gets their results
 #   RESULTS         file that gets a line for each kind: passed, failed, skipped
@@ -29,7 +30,7 @@ cd "$(dirname "$0")/.."
 
 ALL_KINDS="clang symbols readme indent unit fuzz regress isolation tap clients"
 # No kind takes this long; one that hangs must not keep the others from running.
-LIMIT=30m
+LIMIT=${LIMIT:-30m}
 
 passed=0
 failed=0

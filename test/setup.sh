@@ -1,6 +1,7 @@
-# setup.sh: what "make test", "make demo", "make bench" and "make test-matrix" share.
+# setup.sh: what "make test", "make demo", "make bench", "make test-matrix" and
+# "make test-asan" share.
 #
-# Sourced by run.sh and matrix.sh, as root, in the top folder.  Installs what is missing,
+# Sourced by run.sh, matrix.sh and asan.sh, as root, in the top folder.  Installs what is missing,
 # builds and installs cellenc from a copy of the tree, and hands a second copy
 # to an unprivileged user, because PostgreSQL's servers refuse to run as root
 # and the checkout may be one that only root can enter.
@@ -134,8 +135,18 @@ as_user() {
     (cd "$RUN" && exec setpriv --reuid="$RUN_USER" --regid="$(id -g "$RUN_USER")" --init-groups -- env -i \
         PATH="$BINDIR:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
         HOME="$RUN" TMPDIR="$WORK/tmp" USER="$RUN_USER" LOGNAME="$RUN_USER" LANG=C.UTF-8 \
-        PG_CONFIG="$PG_CONFIG" BINDIR="$BINDIR" TERM="${TERM:-dumb}" "${NPM_SETTINGS[@]}" \
+        PG_CONFIG="$PG_CONFIG" BINDIR="$BINDIR" TERM="${TERM:-dumb}" "${NPM_SETTINGS[@]}" "${TEST_SETTINGS[@]}" \
         "$@")
+}
+
+# Variables that the tests themselves read, from the caller's environment.
+TEST_SETTINGS=()
+pick_test_settings() {
+    local name
+
+    for name in FUZZ_SECONDS FUZZ_SEED PG_TEST_TIMEOUT_DEFAULT PGISOLATIONTIMEOUT ASAN_OPTIONS UBSAN_OPTIONS; do
+        [ -z "${!name:-}" ] || TEST_SETTINGS+=("$name=${!name}")
+    done
 }
 
 # What root's npm is set to, for the user's, if there is an npm.
@@ -192,6 +203,7 @@ set_up() {
     install_packages $BUILD_PACKAGES "$@"
     PG_CONFIG=$(command -v "${PG_CONFIG:-pg_config}") || die "found no pg_config"
     pick_user
+    pick_test_settings
     RUN=$WORK/run
     mkdir "$WORK/tmp"
     chown "$RUN_USER": "$WORK/tmp"
