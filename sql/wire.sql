@@ -111,6 +111,13 @@ BEGIN
 END $$;
 SELECT type_of_name();
 
+-- a statement that becomes stale while it runs
+CREATE FUNCTION analyze_wired() RETURNS boolean LANGUAGE plpgsql AS 'BEGIN ANALYZE wired; RETURN true; END';
+PREPARE stale AS SELECT name FROM wired WHERE analyze_wired() ORDER BY id LIMIT 1;
+EXECUTE stale;
+EXECUTE stale;
+DROP FUNCTION analyze_wired();
+
 -- domains
 CREATE DOMAIN nick AS enctext('pii') CHECK (length(VALUE) < 10);
 CREATE TABLE nicks (one nick, many nick[]);

@@ -475,6 +475,64 @@ handles_encrypted(Node *node, void *context)
  * Hooks
  */
 
+/* The EXECUTE in a utility command, directly or in EXPLAIN or CREATE TABLE AS. */
+static ExecuteStmt *
+find_execute(Node *stmt, bool *stores)
+{
+	for (;;)
+	{
+		Query	   *query;
+
+		if (IsA(stmt, ExecuteStmt))
+			return (ExecuteStmt *) stmt;
+		if (IsA(stmt, CreateTableAsStmt))
+		{
+			*stores = true;
+			query = (Query *) ((CreateTableAsStmt *) stmt)->query;
+		}
+		else if (IsA(stmt, ExplainStmt))
+			query = (Query *) ((ExplainStmt *) stmt)->query;
+		else
+			return NULL;
+		if (query == NULL || !IsA(query, Query) || query->commandType != CMD_UTILITY)
+			return NULL;
+		stmt = query->utilityStmt;
+	}
+}
+
+/* Was this prepared statement's result left encrypted? */
+static bool
+returns_encrypted(CachedPlanSource *source)
+{
+	for (int i = 0; source->resultDesc && i < source->resultDesc->natts; i++)
+	{
+		if (OidIsValid(cellenc_wire_type(TupleDescAttr(source->resultDesc, i)->atttypid)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The prepared statement whose rows go to the client just now.  EXECUTE is over
+ * then, but if the statement has become stale meanwhile, it is analyzed again
+ * to tell where its columns come from.
+ */
+static CachedPlanSource *
+sent_statement(void)
+{
+	PlannedStmt *stmt;
+	ExecuteStmt *execute;
+	PreparedStatement *prepared;
+	bool		stores = false;
+
+	if (!ActivePortal || list_length(ActivePortal->stmts) != 1)
+		return NULL;
+	stmt = linitial_node(PlannedStmt, ActivePortal->stmts);
+	execute = stmt->commandType == CMD_UTILITY ? find_execute(stmt->utilityStmt, &stores) : NULL;
+	prepared = execute ? FetchPreparedStatement(execute->name, false) : NULL;
+	return prepared ? prepared->plansource : NULL;
+}
+
 /*
  * Is this the client's own statement, or one that EXECUTE has analyzed again?
  * A stale statement is analyzed again for Describe outside any command.
@@ -482,6 +540,8 @@ handles_encrypted(Node *node, void *context)
 static bool
 is_from_client(ParseState *pstate)
 {
+	CachedPlanSource *sent;
+
 	if (pstate->p_sourcetext == NULL)
 		return false;
 	if (pstate->p_sourcetext == executed_text)
@@ -492,6 +552,9 @@ is_from_client(ParseState *pstate)
 		return ActivePortal == NULL && MyBackendType == B_BACKEND;
 	if (pstate->p_sourcetext == debug_query_string)
 		return true;
+	sent = sent_statement();
+	if (sent && pstate->p_sourcetext == sent->query_string)
+		return !returns_encrypted(sent);
 
 	/* Execute reports a copy, but utility commands get the portal's own text */
 	return ActivePortal && pstate->p_sourcetext == ActivePortal->sourceText;
@@ -529,31 +592,6 @@ after_parse_analysis(ParseState *pstate, Query *query, JumbleState *jstate)
 	}
 }
 
-/* The EXECUTE in a utility command, directly or in EXPLAIN or CREATE TABLE AS. */
-static ExecuteStmt *
-find_execute(Node *stmt, bool *stores)
-{
-	for (;;)
-	{
-		Query	   *query;
-
-		if (IsA(stmt, ExecuteStmt))
-			return (ExecuteStmt *) stmt;
-		if (IsA(stmt, CreateTableAsStmt))
-		{
-			*stores = true;
-			query = (Query *) ((CreateTableAsStmt *) stmt)->query;
-		}
-		else if (IsA(stmt, ExplainStmt))
-			query = (Query *) ((ExplainStmt *) stmt)->query;
-		else
-			return NULL;
-		if (query == NULL || !IsA(query, Query) || query->commandType != CMD_UTILITY)
-			return NULL;
-		stmt = query->utilityStmt;
-	}
-}
-
 static bool
 calls_wire(Node *node, void *context)
 {
@@ -569,18 +607,6 @@ calls_wire(Node *node, void *context)
 			return true;
 	}
 	return expression_tree_walker(node, calls_wire, context);
-}
-
-/* Was this prepared statement's result left encrypted? */
-static bool
-returns_encrypted(CachedPlanSource *source)
-{
-	for (int i = 0; source->resultDesc && i < source->resultDesc->natts; i++)
-	{
-		if (OidIsValid(cellenc_wire_type(TupleDescAttr(source->resultDesc, i)->atttypid)))
-			return true;
-	}
-	return false;
 }
 
 /* Does what this command analyzes itself go to the client? */
