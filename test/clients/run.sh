@@ -7,6 +7,7 @@
 #
 # Variables, all optional:
 #   CLIENTS         names of the clients to run, instead of all
+#   LIVE            those of them that also run while columns are converted
 #   MATRIX          file that gets the results as a Markdown table
 #   PORT            of the server
 #   CELLENC_KEEP    if set, the temporary files stay
@@ -22,6 +23,7 @@ BUILD_LIMIT=1200
 RUN_LIMIT=300
 # Where clients find programs: none in somebody's home.
 CLIENT_PATH=/usr/local/bin:/usr/bin:/bin
+LIVE=${LIVE-jdbc pg psycopg}
 # How much of a log is shown with a failure.
 LOG_LINES=60
 
@@ -30,6 +32,8 @@ dir=$(mktemp -d "${TMPDIR:-/var/tmp}/cellenc-clients.XXXXXX")
 data=$dir/data
 passed=0
 failed=0
+# Types of the columns that are not encrypted, for schema.sql.
+plain_types=()
 
 clean_up() {
     [ ! -f "$data/postmaster.pid" ] || pg_ctl -D "$data" -m immediate -s stop || true
@@ -100,9 +104,10 @@ make_database() {
     done
     sql -d postgres -c "CREATE DATABASE $name"
     sql -d "$name" -c 'GRANT CREATE ON SCHEMA public TO app'
-    if [ "$name" = twin ]; then
+    if [ "$name" != plain ]; then
         sql -d "$name" >/dev/null <<SQL
-CREATE EXTENSION cellenc;
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS cellenc;
 SELECT cellenc_create_key('app');
 SELECT cellenc_grant_key('app', 'app');
 SQL
@@ -111,14 +116,15 @@ SQL
 }
 
 make_databases() {
-    local base plain=() twin=()
+    local base twin=()
 
     sql -d postgres -c "CREATE ROLE app LOGIN PASSWORD 'app'"
     for base in text int2 int4 int8 numeric float4 float8 bool date time timestamp timestamptz jsonb bytea inet; do
-        plain+=("$base=$base")
+        plain_types+=("$base=$base")
         twin+=("$base=enc$base('app')")
     done
-    make_database plain "${plain[@]}" text_eq=text text_ord=text int4_ord=int4 uuid_eq=uuid email_opclass=
+    plain_types+=(text_eq=text text_ord=text int4_ord=int4 uuid_eq=uuid email_opclass=)
+    make_database plain "${plain_types[@]}"
     make_database twin "${twin[@]}" text_eq="enctext('app', 'equality')" text_ord="enctext('app', 'order')" \
         int4_ord="encint4('app', 'order')" uuid_eq="encuuid('app', 'equality')" \
         email_opclass=cellenc.enctext_term_ops
@@ -128,9 +134,9 @@ make_databases() {
         -c "ALTER ROLE developer SET cellenc.unknown_key = 'create'"
 }
 
-# Number of encrypted columns.  A client's schema tools could change them.
+# encrypted DATABASE: number of encrypted columns.  A client's schema tools could change them.
 encrypted() {
-    sql -d twin -c "SELECT count(*) FROM cellenc.columns WHERE relation IN ('person'::regclass, 'purchase'::regclass)"
+    sql -d "$1" -c "SELECT count(*) FROM cellenc.columns WHERE relation IN ('person'::regclass, 'purchase'::regclass)"
 }
 
 # Debian's package, or a program of that name that came in another way.
@@ -218,6 +224,29 @@ run_schema() {
     run_checks "$1" schema schema
 }
 
+# Encrypt all columns of database live that are encrypted in twin, one after the
+# other, and leave file converted.
+convert() {
+    sql -d twin -c "
+        SELECT format('SELECT cellenc_encrypt_column(%L, %L, %L, %L); CALL cellenc_wait();', relation, attname, key, search)
+        FROM cellenc.columns WHERE relation IN ('person'::regclass, 'purchase'::regclass) ORDER BY random()" |
+        sql_app -d live >"$dir/convert.log" 2>&1 || true
+    touch "$dir/converted"
+}
+
+# run_live CLIENT: again and again, while the columns are converted.
+run_live() {
+    make_database live "${plain_types[@]}"
+    rm -f "$dir/converted"
+    convert &
+    while [ ! -e "$dir/converted" ]; do
+        run_on live "$1"
+    done
+    wait
+    check "$1: all columns were encrypted meanwhile" [ "$(encrypted live)" = "$columns" ] || cat "$dir/convert.log"
+    sql -d postgres -c 'DROP DATABASE live WITH (FORCE)'
+}
+
 # row CLIENT VERSION CHECKS PLAIN TWIN SCHEMA: of the matrix.
 row() {
     [ -z "${MATRIX:-}" ] || printf '| %s | %s | %s | %s | %s | %s |\n' "$@" >>"$MATRIX"
@@ -243,7 +272,10 @@ run_client() {
     checks=$(wc -l <"$dir/$client.plain.names")
     check "$client: has checks, the same on both databases" \
         test "$checks" -gt 0 -a -z "$(diff "$dir/$client.plain.names" "$dir/$client.twin.names")" || true
-    check "$client: left the columns encrypted" [ "$(encrypted)" = "$columns" ] || true
+    check "$client: left the columns encrypted" [ "$(encrypted twin)" = "$columns" ] || true
+    case " $LIVE " in
+        *" $client "*) run_live "$client" ;;
+    esac
     if [ -x "$dir/clients/$client/schema" ]; then
         run_schema "$client"
         schema="$good of $(wc -l <"$dir/$client.schema.names")"
@@ -258,7 +290,7 @@ mkdir "$dir/clients" "$dir/home" "$dir/tmp"
 tar -C "$here" -cf - --exclude=node_modules . | tar -C "$dir/clients" -xf -
 start_server
 make_databases
-columns=$(encrypted)
+columns=$(encrypted twin)
 check "columns of database twin are encrypted" [ "$columns" -ge 20 ]
 
 if [ -n "${MATRIX:-}" ]; then
