@@ -59,13 +59,6 @@ sub sealed_rows
 	return "(SELECT id, v$iv FROM source WHERE id <= " . kind_rows($kind) . ' OFFSET 0) s';
 }
 
-# Values to look up, in no order.
-sub probes
-{
-	my ($kind) = @_;
-	return 'SELECT v FROM source WHERE id <= ' . kind_rows($kind) . " ORDER BY md5(v) LIMIT $lookups";
-}
-
 sub insert
 {
 	my ($kind) = @_;
@@ -111,39 +104,46 @@ sub opened
 	return sprintf($kind->{open}, $table);
 }
 
-# Microseconds for each value of each operation.
+# Microseconds for each value, of each kind.
+sub operation_costs
+{
+	my ($operation) = @_;
+	my $time = alternate(
+		sub {
+			my ($kind) = $_[0] =~ /_([^_]+)$/;
+			return ("TRUNCATE value_$kind", 'CHECKPOINT') if $operation eq 'insert';
+			return "SET work_mem = '64MB'; SET enable_mergejoin = off";
+		},
+		map { [ "value_${operation}_$_->{name}", $query{$operation}->($_) ] } @kinds);
+
+	session('VACUUM (ANALYZE)') if $operation eq 'insert';
+	return { map { ($_->{name} => 1000 * $time->{"value_${operation}_$_->{name}"} / kind_rows($_)) } @kinds };
+}
+
+# The same of look-ups, with indexes that would be in the way of the others.
+sub lookup_costs
+{
+	my @indexed = grep { $_->{index}{btree} } @kinds;
+	my ($time, $count);
+
+	session('CREATE TABLE probe AS SELECT v FROM source WHERE id <= ' . kind_rows($kinds[0]) . " ORDER BY md5(v) LIMIT $lookups",
+		map { ("CREATE UNIQUE INDEX ON value_$_->{name} USING $_->{index}{btree}", "ANALYZE value_$_->{name}") } @indexed);
+	$time = alternate(sub { () }, map { [ "value_lookup_$_->{name}", lookup("value_$_->{name}", 'SELECT v FROM probe') ] } @indexed);
+	$count = query('SELECT count(*) FROM probe');
+	session('DROP TABLE probe');
+	return { map { ($_->{name} => 1000 * $time->{"value_lookup_$_->{name}"} / $count) } @indexed };
+}
+
 sub measure_values
 {
-	my @operations = ('seal', 'insert', 'open', 'scan', 'sort', 'group', 'join');
 	my %name = (
 		seal => 'seal', insert => 'insert', open => 'open', scan => 'scan (LIKE)', lookup => 'look-up by index',
 		sort => 'sort', group => 'group', join => 'hash join');
 	my %cost;
 
 	need_kinds();
-	foreach my $operation (@operations)
-	{
-		my $time = alternate(
-			sub {
-				my ($kind) = $_[0] =~ /_([^_]+)$/;
-				return ("TRUNCATE value_$kind", 'CHECKPOINT') if $operation eq 'insert';
-				return "SET work_mem = '64MB'; SET enable_mergejoin = off";
-			},
-			map { [ "value_${operation}_$_->{name}", $query{$operation}->($_) ] } @kinds);
-
-		$cost{$operation}{ $_->{name} } = 1000 * $time->{"value_${operation}_$_->{name}"} / kind_rows($_) foreach @kinds;
-		session('VACUUM (ANALYZE)') if $operation eq 'insert';
-	}
-
-	my @indexed = grep { $_->{index}{btree} } @kinds;
-	my $time;
-	session(map { ("CREATE UNIQUE INDEX ON value_$_->{name} USING $_->{index}{btree}", "ANALYZE value_$_->{name}") } @indexed);
-	$time = alternate(sub { () }, map { [ "value_lookup_$_->{name}", lookup("value_$_->{name}", probes($_)) ] } @indexed);
-	foreach my $kind (@indexed)
-	{
-		my $found = $lookups < kind_rows($kind) ? $lookups : kind_rows($kind);
-		$cost{lookup}{ $kind->{name} } = 1000 * $time->{"value_lookup_$kind->{name}"} / $found;
-	}
+	$cost{$_} = operation_costs($_) foreach qw(seal insert open scan sort group join);
+	$cost{lookup} = lookup_costs();
 	drop_kinds();
 
 	table('values', 'Time for each value', 'µs', 'bars', 'operation', \@columns,

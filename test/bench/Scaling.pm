@@ -98,9 +98,14 @@ sub scale_connections
 	query('CHECKPOINT');
 	foreach my $clients (@scale_connections)
 	{
-		my $rate = alternate_pgbench(
-			map { ("clients_${_}_$clients" => [ "-c $clients -j 1", $script{$_} ]) } qw(plain cellenc));
-		push @rate, [ $clients, map { $rate->{"clients_${_}_$clients"} / 1000 } qw(plain cellenc) ];
+		foreach my $round (1 .. $rotate_repeat)
+		{
+			foreach my $kind ($round % 2 ? qw(plain cellenc) : qw(cellenc plain))
+			{
+				push @{ $rates{"clients_${kind}_$clients"} }, pgbench("-c $clients -j 1", $script{$kind});
+			}
+		}
+		push @rate, [ $clients, map { median(@{ $rates{"clients_${_}_$clients"} }) / 1000 } qw(plain cellenc) ];
 	}
 	drop_customers();
 	table('connections', 'Short transactions in a second, over connections', '1000/s', 'lines', 'connections', [ 'plain', 'equality' ],

@@ -69,7 +69,14 @@ binmode(STDOUT, ':encoding(UTF-8)');
 $SIG{INT} = $SIG{TERM} = sub { exit 130 };
 describe_machine();
 start_server();
-$measure{$_}->() foreach @wanted;
+foreach my $part (@wanted)
+{
+	my $start = time;
+
+	$measure{$part}->();
+	# to who waits, or wonders where the minutes went
+	printf STDERR "bench.pl: measured %s in %d s\n", $part, time - $start;
+}
 stop_servers();
 exit(report(\@wanted, time - $began) ? 1 : 0);
 
