@@ -49,7 +49,11 @@ sub is_well_formed
 }
 
 my ($ok, $output);
-if (-f "$top/doc/benchmarks/bench.json")
+if (slurp_file($committed) =~ /^<!-- measured: machine -->\n<!-- end -->$/m)
+{
+	note('the page has no figures yet');
+}
+else
 {
 	($ok, $output) = run_perl('.', "$bench/page.pl", '--check', $committed);
 	ok($ok, 'the page and its plots are those of bench.json') or diag($output);
