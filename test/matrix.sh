@@ -11,7 +11,8 @@
 #   SUITES          releases of Debian; the last one is where pg_upgrade runs
 #   KINDS           of test, as for "make test"; and "upgrade"
 #   MATRIX_CACHE    folder in which the chroots stay, so that the next run is
-#                   quick; without it, they are removed at the end
+#                   quick, and the results, so that a run of some SUITES or KINDS
+#                   replaces these alone; without it, both are removed at the end
 #   MATRIX          page whose table gets the results
 #   everything that run.sh knows
 #
@@ -33,7 +34,11 @@ WORK=$(mktemp -d /var/tmp/cellenc-matrix.XXXXXX)
 trap 'rm -rf --one-file-system "$WORK"' EXIT
 trap 'exit 130' INT TERM
 chroots=${MATRIX_CACHE:-$WORK/chroots}
-mkdir -p "$chroots"
+# This run's results are in $WORK, those to show are here: as run.sh writes them, with
+# the commit behind each.
+results=$chroots/results
+mkdir -p "$results"
+commit=$(git -c safe.directory='*' describe --always --dirty --exclude='*' 2>/dev/null || echo unknown)
 
 mirror() {
     local uri
@@ -91,6 +96,17 @@ copy_in() {
         tar -C "$to" -xf - --no-same-owner
 }
 
+# keep NAME: this run's results, instead of what there was of the same kinds.
+keep() {
+    local all=$results/$1
+
+    [ -n "${KINDS:-}" ] && [ -f "$all" ] || : >"$all"
+    awk -v commit="$commit" '
+        NR == FNR { print $0 (/^(version|system) / ? "" : " " commit); new[$1]; next }
+        !($1 in new)' "$WORK/$1" "$all" >"$WORK/all"
+    cat "$WORK/all" >"$all"
+}
+
 # test_suite SUITE: run.sh's results in $WORK/SUITE.
 test_suite() {
     local suite=$1 rc=0 settings=() name value
@@ -114,12 +130,22 @@ test_suite() {
         settings+=(WYCHEPROOF=/srv/cellenc/vectors)
     fi
     in_chroot "$suite" env "${settings[@]}" RESULTS=/srv/cellenc/results make -C /srv/cellenc test || rc=$?
-    cp "$chroots/$suite/srv/cellenc/results" "$WORK/$suite" || rc=1
+    cp "$chroots/$suite/srv/cellenc/results" "$WORK/$suite" && keep "$suite" || rc=1
     return "$rc"
 }
 
 # The major of PostgreSQL in a suite's chroot.
-major_of() { sed -n 's/^version PostgreSQL \([0-9]*\).*/\1/p' "$WORK/$1"; }
+major_of() { sed -n 's/^version PostgreSQL \([0-9]*\).*/\1/p' "$results/$1"; }
+
+# All suites that there are results of, by major.
+tested_suites() {
+    local file suite
+
+    for file in "$results"/*; do
+        suite=${file##*/}
+        [ "$suite" = upgrade ] || echo "$(major_of "$suite") $suite"
+    done | sort -n | cut -d ' ' -f 2 | tr '\n' ' '
+}
 
 # pg_upgrade, with the servers of all suites in one chroot; cellenc's files are
 # those that each suite's own chroot has built.
@@ -144,13 +170,13 @@ test_upgrade() {
             "$chroots/upgrade/usr/share/postgresql/$major/extension/"
     done
     in_chroot upgrade /srv/cellenc/test/pg_upgrade.sh "${majors[@]}" | tee "$WORK/upgrade.log" || rc=$?
-    grep '^upgrade ' "$WORK/upgrade.log" >"$WORK/upgrade" || rc=1
+    grep '^upgrade ' "$WORK/upgrade.log" >"$WORK/upgrade" && keep upgrade || rc=1
     return "$rc"
 }
 
-# All results as Markdown: a table of kinds by suite, and one of upgrades.
+# The results that are kept, as Markdown: a table of kinds by suite, and one of upgrades.
 table() {
-    awk -v suites="$SUITES" -v dir="$WORK" '
+    awk -v suites="$(tested_suites)" -v all_kinds="build $ALL_KINDS" -v dir="$results" '
         function cell(good, bad, skips) {
             if (good + bad == 0)
                 return skips > 0 ? "skipped" : "–"
@@ -172,23 +198,28 @@ table() {
                         sub(/^[a-z]+ /, "")
                         if (what == "version") version[i] = $0; else system_of[i] = $0
                     } else {
-                        if (!($1 in seen)) { seen[$1] = 1; kind[++kinds] = $1 }
+                        seen[$1]
                         result[$1, i] = cell($2, $3, $4)
+                        if (index(commit[i] " ", $5 " ") == 0)
+                            commit[i] = commit[i] (commit[i] == "" ? "" : " ") $5
                     }
                 }
             }
             row("", version)
             row("---", rule)
             row("on", system_of)
+            row("commit", commit)
+            kinds = split(all_kinds, kind, " ")
             for (k = 1; k <= kinds; k++) {
+                if (!(kind[k] in seen)) continue
                 delete values
                 for (i = 1; i <= n; i++)
                     if ((kind[k], i) in result) values[i] = result[kind[k], i]
                 row(kind[k], values)
             }
             while ((getline < (dir "/upgrade")) > 0) {
-                if (!upgrades++) print "\n| pg_upgrade | tests |\n|---|---|"
-                printf "| %s | %s |\n", $2, cell($3, $4, $5)
+                if (!upgrades++) print "\n| pg_upgrade | tests | commit |\n|---|---|---|"
+                printf "| %s | %s | %s |\n", $2, cell($3, $4, $5), $6
             }
         }'
 }

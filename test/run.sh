@@ -28,7 +28,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . test/setup.sh
 
-ALL_KINDS="clang symbols readme indent unit fuzz regress isolation tap clients"
 # No kind takes this long; one that hangs must not keep the others from running.
 LIMIT=${LIMIT:-30m}
 

@@ -8,6 +8,9 @@
 #
 # set_up sets WORK (removed at exit), RUN (the user's copy), RUN_USER, PG_CONFIG, BINDIR.
 
+# Of tests, in the order in which they run.
+ALL_KINDS="clang symbols readme indent unit fuzz regress isolation tap clients"
+
 # Debian packages: to build and run; and to test, besides those.  The server's
 # come from server_packages.
 BUILD_PACKAGES="gcc libc6-dev make perl openssl libssl-dev libkrb5-dev libicu-dev"
