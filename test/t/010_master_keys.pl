@@ -381,7 +381,7 @@ no_naps('command that leaves something behind');
 # Who waits for a command can be cancelled or terminated, asker or not.
 #
 my $waiting = "SELECT count(*) FROM pg_stat_activity"
-  . " WHERE query LIKE 'SELECT v FROM secrets%' AND wait_event = 'Extension'";
+  . " WHERE query LIKE 'SELECT v FROM secrets%' AND wait_event_type = 'Extension'";
 use_command("sleep $nap", master_key_timeout => '1000s');
 my $asker = start_sql('SELECT v FROM secrets');
 ok($node->poll_query_until('postgres', "$waiting HAVING count(*) = 1", '1'), 'one session asks');
