@@ -147,8 +147,7 @@ TEST_SETTINGS=()
 pick_test_settings() {
     local name
 
-    for name in FUZZ_SECONDS FUZZ_SEED PROVE_FLAGS PG_TEST_TIMEOUT_DEFAULT PGISOLATIONTIMEOUT \
-        ASAN_OPTIONS UBSAN_OPTIONS; do
+    for name in FUZZ_SECONDS FUZZ_SEED PG_TEST_TIMEOUT_DEFAULT PGISOLATIONTIMEOUT ASAN_OPTIONS UBSAN_OPTIONS; do
         [ -z "${!name:-}" ] || TEST_SETTINGS+=("$name=${!name}")
     done
 }
