@@ -55,7 +55,7 @@ PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq ($(PGXS),)
 include $(PGXS)
 else
-ifneq ($(filter-out test demo bench bench-page client-matrix test-matrix,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out test demo bench bench-page client-matrix test-matrix test-asan test-sqlsmith,$(or $(MAKECMDGOALS),all)),)
 $(error no PGXS found: install postgresql-server-dev of your major, or set PG_CONFIG)
 endif
 endif
@@ -74,9 +74,11 @@ demo:
 bench bench-page client-matrix:
 	@test/run.sh $@
 
-.PHONY: test-matrix
+.PHONY: test-matrix test-asan
 test-matrix:
 	@MATRIX=doc/majors.md test/matrix.sh
+test-asan:
+	@test/asan.sh
 
 #
 # The tests that installcheck does not run.

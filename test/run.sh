@@ -8,10 +8,11 @@
 # as an unprivileged user on servers of its own.
 #
 # Variables, all optional:
-#   KINDS           which kinds of test, of those in ALL_KINDS
+#   KINDS           which kinds of test, of those in ALL_KINDS; and "sqlsmith"
 #   PROVE_FLAGS     of the TAP tests: -j4 runs four files at a time
 #   WYCHEPROOF      folder of published test vectors
 #   FUZZ_SECONDS    for each fuzz target, and for the one that needs a server
+#   SQLSMITH_SECONDS, SQLSMITH_SEED   see test/sqlsmith/sqlsmith.pl
 #   LIMIT           of time, for each kind
 #   CLIENTS         which clients, of those in test/clients
 #   MATRIX          page whose table gets their results
@@ -181,6 +182,13 @@ test_tap() {
     }
 }
 
+test_sqlsmith() {
+    make_user installcheck REGRESS= ISOLATION= PROVE_TESTS=test/sqlsmith/sqlsmith.pl || {
+        show_ends "$RUN/tmp_check/log/regress_log_sqlsmith"
+        return 1
+    }
+}
+
 # client_matrix TABLE PAGE: the table goes into the page, with what it is of.
 client_matrix() {
     printf '%s on %s.\n\n' "$("$PG_CONFIG" --version)" "$(system_name)" | cat - "$1" >"$WORK/table.md"
@@ -232,6 +240,9 @@ run_tests() {
 
     case " ${KINDS:-$ALL_KINDS} " in
         *" clients "*) packages="$packages $(client_packages)" ;;
+    esac
+    case " ${KINDS:-} " in
+        *" sqlsmith "*) packages="$packages sqlsmith" ;;
     esac
     set_up $packages
     if [ -n "${RESULTS:-}" ]; then
@@ -288,6 +299,9 @@ case ${1:-} in
         ;;
     client-matrix)
         KINDS=clients MATRIX=doc/clients.md run_tests
+        ;;
+    test-sqlsmith)
+        KINDS=sqlsmith run_tests
         ;;
     *)
         die "usage: run.sh test|demo|bench|bench-page|client-matrix"
