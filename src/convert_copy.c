@@ -143,8 +143,13 @@ write_buffer(RowBuffer *buffer)
 {
 	if (buffer->nrows == 0)
 		return;
+
+	/*
+	 * relrewrite alone keeps these rows out of logical decoding:
+	 * heap_multi_insert() does not have HEAP_INSERT_NO_LOGICAL.
+	 */
 	table_multi_insert(buffer->converter->shadow, buffer->slots, buffer->nrows,
-					   GetCurrentCommandId(true), HEAP_INSERT_NO_LOGICAL, buffer->bistate);
+					   GetCurrentCommandId(true), 0, buffer->bistate);
 	for (int i = 0; i < buffer->nrows; i++)
 	{
 		cellenc_convert_map_set(buffer->map, &buffer->tids[i], &buffer->slots[i]->tts_tid);
@@ -229,7 +234,7 @@ cellenc_convert_copy(const CellencConversion *conversion, CellencConvertHeap *he
 	for (int i = 0; i < BUFFERED_ROWS && buffer->slots[i]; i++)
 		ExecDropSingleTupleTableSlot(buffer->slots[i]);
 	FreeBulkInsertState(buffer->bistate);
-	table_finish_bulk_insert(converter.shadow, HEAP_INSERT_NO_LOGICAL);
+	table_finish_bulk_insert(converter.shadow, 0);
 	cellenc_convert_map_close(buffer->map);
 	MemoryContextDelete(buffer->cxt);
 	end_converter(&converter);
