@@ -458,6 +458,11 @@ AS 'MODULE_PATHNAME', 'cellenc_encrypt_column' LANGUAGE c VOLATILE STRICT PARALL
 CREATE FUNCTION pg_catalog.cellenc_decrypt_column(rel regclass, col name) RETURNS bigint
 AS 'MODULE_PATHNAME', 'cellenc_decrypt_column' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
 
+-- the next index of a conversion's copy, as a command of its job
+CREATE PROCEDURE cellenc.conversion_index(job bigint, relation oid)
+AS 'MODULE_PATHNAME', 'cellenc_conversion_index' LANGUAGE c;
+REVOKE EXECUTE ON PROCEDURE cellenc.conversion_index(bigint, oid) FROM PUBLIC;
+
 -- one step of a job in the caller's transaction, for tests
 CREATE FUNCTION cellenc.job_step(job bigint) RETURNS text
 AS 'MODULE_PATHNAME', 'cellenc_job_step_sql' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;

@@ -4,9 +4,10 @@
  *	  Run a statement that must be a top-level command.
  *
  * VACUUM, REINDEX CONCURRENTLY and CREATE INDEX CONCURRENTLY commit in their
- * midst, so they run where a client's statement would: between transactions,
- * through ProcessUtility, in a memory context of their own in place of a
- * portal's (as autovacuum's).
+ * midst, and what takes long must not hold the lock of a job's step.  So such
+ * statements run where a client's would: between transactions, through
+ * ProcessUtility, in a memory context of their own in place of a portal's (as
+ * autovacuum's).
  *
  * A command that `yields` looks to others like autovacuum's work: who waits
  * for one of its locks for deadlock_timeout cancels it, and DROP DATABASE ends
@@ -23,6 +24,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/plannodes.h"
+#include "parser/analyze.h"
 #include "storage/lwlock.h"
 #include "storage/proc.h"
 #include "tcop/dest.h"
@@ -42,12 +44,13 @@ parse(const char *sql)
 {
 	List	   *statements = pg_parse_query(sql);
 	RawStmt    *raw = linitial_node(RawStmt, statements);
+	Query	   *query = parse_analyze_fixedparams(raw, sql, NULL, 0, NULL);
 	PlannedStmt *statement = makeNode(PlannedStmt);
 
 	Assert(list_length(statements) == 1);
 	statement->commandType = CMD_UTILITY;
 	statement->canSetTag = true;
-	statement->utilityStmt = raw->stmt;
+	statement->utilityStmt = query->utilityStmt;
 	statement->stmt_location = raw->stmt_location;
 	statement->stmt_len = raw->stmt_len;
 	return statement;

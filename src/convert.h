@@ -209,11 +209,11 @@ extern List *cellenc_convert_index_oids(Oid relation);
 /* Are these the same indexes, whatever they and their tables are called? */
 extern bool cellenc_convert_same_indexes(List *definitions, List *others);
 
-/*
- * Build the next index that the shadow lacks, with expressions evaluated as
- * owner; false: it has all.
- */
-extern bool cellenc_convert_build_index(const CellencConvertHeap *heap, Oid owner);
+/* Has the shadow all of them? */
+extern bool cellenc_convert_has_indexes(const CellencConvertHeap *heap);
+
+/* Build the next one that it lacks, with expressions evaluated as owner. */
+extern void cellenc_convert_build_index(const CellencConvertHeap *heap, Oid owner);
 
 /* Take all away from it. */
 extern void cellenc_convert_drop_indexes(const CellencConvertHeap *heap);

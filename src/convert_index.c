@@ -212,18 +212,31 @@ cellenc_convert_drop_indexes(const CellencConvertHeap *heap)
 	}
 }
 
-bool
-cellenc_convert_build_index(const CellencConvertHeap *heap, Oid owner)
+/* Number of the next index that the shadow lacks; that of its indexes, if it has all. */
+static int
+next_index(const CellencConvertHeap *heap)
 {
 	Oid			namespace = get_rel_namespace(heap->shadow);
-	IndexStmt  *stmt;
 	int			n = 0;
 
 	while (n < list_length(heap->indexes) &&
 		   OidIsValid(get_relname_relid(shadow_index_name(heap, n), namespace)))
 		n++;
-	if (n == list_length(heap->indexes))
-		return false;
+	return n;
+}
+
+bool
+cellenc_convert_has_indexes(const CellencConvertHeap *heap)
+{
+	return next_index(heap) == list_length(heap->indexes);
+}
+
+void
+cellenc_convert_build_index(const CellencConvertHeap *heap, Oid owner)
+{
+	Oid			namespace = get_rel_namespace(heap->shadow);
+	int			n = next_index(heap);
+	IndexStmt  *stmt;
 
 	stmt = parse(list_nth(heap->indexes, n));
 	stmt->relation = makeRangeVar(get_namespace_name(namespace), get_rel_name(heap->shadow), -1);
@@ -234,7 +247,6 @@ cellenc_convert_build_index(const CellencConvertHeap *heap, Oid owner)
 	ATExecChangeOwner(heap->shadow, owner, true, AccessExclusiveLock);
 	CommandCounterIncrement();
 	create_index(heap->shadow, owner, stmt);
-	return true;
 }
 
 /*

@@ -27,6 +27,7 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -43,11 +44,14 @@
 #include "job.h"
 #include "job_kind.h"
 #include "keycatalog.h"
+#include "report.h"
 
 /* Log entries of a batch; of the last one, under the lock; and few enough to try. */
 #define CATCH_UP_ENTRIES 5000
 #define SWITCH_ENTRIES 1000
 #define FEW_ENTRIES 200
+
+PG_FUNCTION_INFO_V1(cellenc_conversion_index);
 
 typedef struct Work
 {
@@ -89,10 +93,20 @@ column_is_there(const CellencConversion *conversion)
 }
 
 static CellencStep
-give_up(Work *work, const char *error)
+end_unconverted(Work *work, const char *error)
 {
 	work->conversion->error = pstrdup(error);
 	return go_to(work, CELLENC_CONVERT_CLEAN_UP);
+}
+
+static CellencStep
+give_up(Work *work, const ErrorData *failure)
+{
+	ereport(LOG,
+			(errcode(failure->sqlerrcode),
+			 errmsg("job " INT64_FORMAT " cannot go on: %s", work->job->job, failure->message),
+			 failure->detail ? errdetail_internal("%s", failure->detail) : 0));
+	return end_unconverted(work, failure->message);
 }
 
 /*
@@ -110,7 +124,7 @@ open_heap(Work *work, const CellencConvertHeap *heap, CellencStep *result)
 	}
 	if (!column_is_there(work->conversion))
 	{
-		*result = give_up(work, "the column was dropped");
+		*result = end_unconverted(work, "the column was dropped");
 		return NULL;
 	}
 	if (!ConditionalLockRelationOid(heap->relation, AccessShareLock))
@@ -149,7 +163,7 @@ step_start(Work *work)
 	nestlevel = cellenc_convert_enter(CELLENC_CONVERT_LOCK_MS);
 	LockRelationOid(conversion->relation, AccessShareLock);
 	if (!column_is_there(conversion))
-		return give_up(work, "the column was dropped");
+		return end_unconverted(work, "the column was dropped");
 	cellenc_convert_check_rights(job, conversion);
 	(void) cellenc_convert_check(conversion);
 	cellenc_convert_rehearse(conversion, &relations, &definitions);
@@ -211,7 +225,33 @@ step_copy(Work *work)
 	return go_to(work, CELLENC_CONVERT_INDEX);
 }
 
-/* One index a step.  Nobody else knows the shadow: the table is not locked. */
+/* Nobody else knows the shadow: the table is not locked. */
+static void
+build_index(const CellencConvertHeap *heap)
+{
+	int			nestlevel = cellenc_convert_enter(-1);
+
+	cellenc_convert_build_index(heap, cellenc_convert_owner(heap->relation));
+	cellenc_convert_leave(nestlevel);
+}
+
+/*
+ * Have the worker build the next index.  A step would hold the lock that who
+ * pauses or cancels a job waits for; a command is cancelled.
+ */
+static CellencStep
+ask_for_index(Work *work, const CellencConvertHeap *heap)
+{
+	MemoryContext oldcxt = MemoryContextSwitchTo(work->command->context);
+
+	work->command->sql = psprintf("CALL cellenc.conversion_index(" INT64_FORMAT ", %u)", work->job->job,
+								  heap->relation);
+	MemoryContextSwitchTo(oldcxt);
+	cellenc_job_set_state(work->job, CELLENC_JOB_RUNNING);
+	cellenc_job_save(work->job);
+	return CELLENC_STEP_COMMAND;
+}
+
 static CellencStep
 step_index(Work *work)
 {
@@ -220,22 +260,44 @@ step_index(Work *work)
 	foreach(lc, work->conversion->heaps)
 	{
 		CellencConvertHeap *heap = lfirst(lc);
-		int			nestlevel;
 
 		if (heap->indexed)
 			continue;
 		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(heap->relation)))
 			return go_to(work, CELLENC_CONVERT_START);
-		nestlevel = cellenc_convert_enter(-1);
-		if (!cellenc_convert_build_index(heap, cellenc_convert_owner(heap->relation)))
+		if (cellenc_convert_has_indexes(heap))
 		{
 			heap->indexed = true;
 			cellenc_convert_save_heap(work->job->job, heap);
+			return cellenc_job_step_go_on(work->job);
 		}
-		cellenc_convert_leave(nestlevel);
+		if (work->command)
+			return ask_for_index(work, heap);
+		build_index(heap);
 		return cellenc_job_step_go_on(work->job);
 	}
 	return go_to(work, CELLENC_CONVERT_CATCH_UP);
+}
+
+/*
+ * cellenc.conversion_index(job bigint, relation oid)
+ */
+Datum
+cellenc_conversion_index(PG_FUNCTION_ARGS)
+{
+	CellencConversion conversion;
+	CellencConvertHeap *heap;
+
+	CELLENC_CHECK_PRELOAD();
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) ||
+		!cellenc_convert_load(PG_GETARG_INT64(0), &conversion) ||
+		conversion.phase != CELLENC_CONVERT_INDEX)
+		PG_RETURN_VOID();
+	heap = cellenc_convert_heap_of(&conversion, PG_GETARG_OID(1));
+	if (heap && !heap->indexed && !cellenc_convert_has_indexes(heap) &&
+		SearchSysCacheExists1(RELOID, ObjectIdGetDatum(heap->relation)))
+		build_index(heap);
+	PG_RETURN_VOID();
 }
 
 /*
@@ -397,7 +459,7 @@ step_switch(Work *work)
 
 	LockRelationOid(conversion->relation, AccessShareLock);
 	if (!column_is_there(conversion))
-		return give_up(work, "the column was dropped");
+		return end_unconverted(work, "the column was dropped");
 	cellenc_convert_lock_others(conversion);
 	relations = cellenc_convert_leaves(conversion->relation, AccessExclusiveLock);
 	locked_at = GetCurrentTimestamp();
@@ -607,11 +669,7 @@ step(CellencJob *job, CellencCommand *command)
 	if (cellenc_job_is_temporary(failure->sqlerrcode) ||
 		conversion.phase == CELLENC_CONVERT_VACUUM || conversion.phase == CELLENC_CONVERT_CLEAN_UP)
 		ReThrowError(failure);
-	ereport(LOG,
-			(errcode(failure->sqlerrcode),
-			 errmsg("job " INT64_FORMAT " cannot go on: %s", job->job, failure->message),
-			 failure->detail ? errdetail_internal("%s", failure->detail) : 0));
-	return give_up(&work, failure->message);
+	return give_up(&work, failure);
 }
 
 static CellencStep
@@ -624,11 +682,22 @@ command_done(CellencJob *job, ErrorData *failure, CellencCommand *command)
 	if (job->state == CELLENC_JOB_PAUSED || cellenc_job_has_ended(job))
 		return CELLENC_STEP_WAIT;
 	load(&work, job->job);
-	if (failure)
-		ereport(LOG,
-				(errcode(failure->sqlerrcode),
-				 errmsg("job " INT64_FORMAT " could not vacuum the table: %s", job->job, failure->message)));
-	return end_converted(&work);
+	if (conversion.phase == CELLENC_CONVERT_VACUUM)
+	{
+		if (failure)
+			ereport(LOG,
+					(errcode(failure->sqlerrcode),
+					 errmsg("job " INT64_FORMAT " could not vacuum the table: %s", job->job, failure->message)));
+		return end_converted(&work);
+	}
+	if (!failure || conversion.phase != CELLENC_CONVERT_INDEX)
+		return cellenc_job_step_go_on(job);
+	if (cellenc_job_is_temporary(failure->sqlerrcode) || cellenc_job_contended(failure))
+	{
+		cellenc_job_note_retry(job, failure);
+		return CELLENC_STEP_RETRY;
+	}
+	return give_up(&work, failure);
 }
 
 static char *

@@ -427,6 +427,33 @@ $session->finish;
 $node->safe_psql('postgres', 'CALL cellenc_wait()');
 is_whole('held', 'held up');
 
+# an index that takes long is given up at once
+query(
+	q{CREATE TABLE slow_now ();
+	CREATE FUNCTION slow(t text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+		BEGIN IF EXISTS (SELECT FROM public.slow_now) THEN PERFORM pg_sleep(600); END IF; RETURN t; END$$;
+	CREATE TABLE slowed (id integer PRIMARY KEY, v text, c text);
+	INSERT INTO slowed SELECT i, 'v' || i, 'v' || i FROM generate_series(1, 100) i;
+	CREATE INDEX ON slowed (slow(c)) INCLUDE (v);
+	INSERT INTO slow_now DEFAULT VALUES});
+$job = query("SELECT cellenc_encrypt_column('slowed', 'v', 'pii')");
+my $builds = "SELECT count(*) = 1 FROM pg_stat_activity WHERE query ~ '^CALL cellenc.conversion_index' AND state = 'active'";
+foreach my $action ('pause', 'resume', 'cancel')
+{
+	wait_until($builds, "the index is being built, before $action") if $action ne 'resume';
+	query("SET statement_timeout = '100s'; SELECT cellenc_$action($job)");
+	wait_until($builds =~ s/= 1/= 0/r, "$action: the build was given up") if $action ne 'resume';
+}
+wait_until("SELECT state = 'cancelled' FROM cellenc.jobs WHERE job = $job", 'and the job is cancelled');
+is_clean('cancelled while an index is built');
+query("SELECT cellenc_encrypt_column('slowed', 'v', 'pii')");
+wait_until($builds, 'the index is being built again');
+query('DELETE FROM slow_now');
+query("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query ~ '^CALL cellenc.conversion_index'");
+$node->safe_psql('postgres', 'CALL cellenc_wait()');
+is(job_state(), 'done', 'a build that somebody cancelled is tried again');
+query('DROP TABLE slowed, slow_now; DROP FUNCTION slow');
+
 #
 # Logical decoding sees the users' changes, and none of the conversion's
 #
