@@ -9,7 +9,7 @@
 #
 # Variables, all optional:
 #   KINDS           which kinds of test, of those in ALL_KINDS; and "sqlsmith"
-#   PROVE_FLAGS     of the TAP tests: -j4 runs four files at a time
+#   TAP_JOBS        how many files of TAP tests run at a time
 #   WYCHEPROOF      folder of published test vectors
 #   FUZZ_SECONDS    for each fuzz target, and for the one that needs a server
 #   SQLSMITH_SECONDS, SQLSMITH_SEED   see test/sqlsmith/sqlsmith.pl
@@ -173,7 +173,7 @@ test_tap() {
     local name
 
     [ -n "$(ls test/t/*.pl 2>/dev/null)" ] || { skip "no TAP tests"; return 0; }
-    make_user installcheck REGRESS= ISOLATION= PROVE_FLAGS="${PROVE_FLAGS:-}" || {
+    make_user installcheck REGRESS= ISOLATION= PROVE_FLAGS="${TAP_JOBS:+-j$TAP_JOBS}" || {
         # The files that prove reports.
         for name in $(sed -n 's,^test/t/\([^ ]*\)\.pl *(Wstat: .*,\1,p' "$WORK/kind.log"); do
             show_ends "$RUN/tmp_check/log/regress_log_$name"
