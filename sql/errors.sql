@@ -159,6 +159,20 @@ CREATE TABLE errors_bad (v enctext('errors_none'));
 SELECT cellenc_create_type('errors_bad', 'int4[]');
 \set VERBOSITY default
 
+-- keys without the search key, as in the middle of a restore
+CREATE TABLE errors_terms (v enctext('errors', 'equality'));
+BEGIN;
+DELETE FROM cellenc.search_key;
+INSERT INTO errors_terms VALUES ('x');
+ROLLBACK;
+BEGIN;
+DELETE FROM cellenc.search_key;
+PREPARE errors_term (text) AS INSERT INTO errors_terms VALUES ($1);
+EXECUTE errors_term('x');
+ROLLBACK;
+DEALLOCATE errors_term;
+DROP TABLE errors_terms;
+
 -- the 1 GB limit, told before anything is sealed
 DO $$
 BEGIN

@@ -89,6 +89,7 @@ compute(VacAttrStatsP stats, AnalyzeAttrFetchFunc fetchfunc, int samplerows, dou
 		uint8		buf[CELLENC_TERM_LEN];
 		const uint8 *term;
 
+		vacuum_delay_point(true);
 		if (isnull)
 		{
 			nulls++;

@@ -196,6 +196,11 @@ typedef RangeTblEntry RTEPermissionInfo;
 #define cellenc_wait_event(variable, name) ((void) (variable), PG_WAIT_EXTENSION)
 #endif
 
+/* 18 tells what a pause is made for. */
+#if PG_VERSION_NUM < 180000
+#define vacuum_delay_point(is_analyze) vacuum_delay_point()
+#endif
+
 /* 18 keeps with a sort operator whether it is a descending one. */
 #if PG_VERSION_NUM >= 180000
 #define cellenc_set_reverse_sort(sort, reverse) ((sort)->reverse_sort = (reverse))

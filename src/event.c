@@ -77,7 +77,7 @@ cellenc_event_note(const char *action, const char *key, int32 version, const cha
 void
 cellenc_event_denied(const char *key, int privileges)
 {
-	static TimestampTz since = DT_NOBEGIN;
+	static TimestampTz since = 0;
 	static int	written = 0;
 	static int64 left_out = 0;
 	TimestampTz now = GetCurrentTimestamp();

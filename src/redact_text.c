@@ -111,6 +111,29 @@ skip_comment(const char *s)
 	return s;
 }
 
+/*
+ * The quote that goes on with a string that ended before s: what lies between
+ * is white space with a newline, and comments.  NULL: there is none.
+ */
+static const char *
+find_continuation(const char *s)
+{
+	bool		newline = false;
+
+	for (;;)
+	{
+		if (s[0] == '-' && s[1] == '-')
+			s = skip_comment(s);
+		else if (*s && strchr(" \t\n\r\f\v", *s))
+		{
+			newline |= *s == '\n' || *s == '\r';
+			s++;
+		}
+		else
+			return newline && *s == '\'' ? s : NULL;
+	}
+}
+
 static const char *
 skip_number(const char *s)
 {
@@ -160,7 +183,9 @@ copy_token(char *dst, const char **src, bool standard_strings)
 			end++;
 		if (*end == '\'' && end == s + 1 && (s[0] == 'e' || s[0] == 'E'))
 		{
-			*src = skip_quoted(end, true);
+			/* further parts of the string have escapes, too */
+			for (; end; end = find_continuation(*src))
+				*src = skip_quoted(end, true);
 			return PUT(dst, "'" MASK "'");
 		}
 	}

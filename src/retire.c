@@ -200,7 +200,7 @@ check_oldest_backup(const CellencKeyRow *key, const CellencVersionRow *version, 
 				 errmsg("cannot destroy version %d of key \"%s\" because a backup may need it",
 						version->version, key->name),
 				 errdetail("Values were under it until %s, and the oldest backup is from %s.",
-						   timestamptz_to_str(end), pstrdup(timestamptz_to_str(oldest))),
+						   pstrdup(timestamptz_to_str(end)), pstrdup(timestamptz_to_str(oldest))),
 				 errhint("Wait until older backups are given up; \"infinity\" says that no backup is kept.")));
 	if (oldest <= version->exported_at)
 		ereport(ERROR,
@@ -208,7 +208,8 @@ check_oldest_backup(const CellencKeyRow *key, const CellencVersionRow *version, 
 				 errmsg("cannot destroy version %d of key \"%s\" because a key bundle holds it",
 						version->version, key->name),
 				 errdetail("It was exported on %s, and the oldest backup is from %s.",
-						   timestamptz_to_str(version->exported_at), pstrdup(timestamptz_to_str(oldest))),
+						   pstrdup(timestamptz_to_str(version->exported_at)),
+						   pstrdup(timestamptz_to_str(oldest))),
 				 errhint("Give up that bundle, too; \"infinity\" says that no backup is kept.")));
 }
 

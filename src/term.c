@@ -267,6 +267,14 @@ cellenc_term_compute(CellencMac *mac, Oid base, Datum plain, uint8 *term)
 	const char *term_class = cellenc_term_class(base);
 	CellencStatus status;
 
+	/* rows of keys were restored, and that of the search key not yet */
+	if (unlikely(!mac))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("this database has no search key"),
+				 errdetail("Values of columns with search \"equality\" or \"order\" carry a hash made with it."),
+				 errhint("Restore or import the keys completely.")));
+
 	/* the commonest needs no buffer */
 	if ((base == TEXTOID || base == VARCHAROID) &&
 		(GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII))

@@ -27,7 +27,7 @@ find_wrap(List *wraps, uint8 *master_bytes)
 {
 	CellencMasterKey master;
 	CellencMasterKey last;
-	bool		any = false;
+	const CellencWrapRow *last_wrap = NULL;
 	char		reason[CELLENC_REASON_LEN];
 	ListCell   *lc;
 
@@ -49,13 +49,14 @@ find_wrap(List *wraps, uint8 *master_bytes)
 		if (!cellenc_keycatalog_master_key(&wrap->master_key, &master))
 			continue;
 		last = master;
-		any = true;
+		last_wrap = wrap;
 		if (cellenc_masterkey_find(&master, master_bytes, reason) == CELLENC_MASTERKEY_FOUND)
 			return wrap;
 	}
-	if (any)
-		cellenc_masterkey_get(&last, master_bytes); /* for its error */
-	return NULL;
+	/* for its error, unless the master key came a moment ago */
+	if (last_wrap)
+		cellenc_masterkey_get(&last, master_bytes);
+	return last_wrap;
 }
 
 static bool

@@ -62,6 +62,9 @@ test_sql(void)
 	check_sql("VALUES ('a\\', 'b')", false, "VALUES ('...'b'...'");
 	check_sql("VALUES ('a\\'b', c)", false, "VALUES ('...', c)");
 	check_sql("VALUES (E'a\\'b', e'\\\\', ne'c')", true, "VALUES ('...', '...', ne'...')");
+	check_sql("VALUES (E'a' -- it's\n\t'\\'secret' \n'\\' 2', 1)", true, "VALUES ('...', ...)");
+	check_sql("VALUES (E'a' 'b\\', c)", true, "VALUES ('...' '...', c)");
+	check_sql("VALUES (E'a'\n, b)", true, "VALUES ('...'\n, b)");
 	check_sql("VALUES (B'01', X'ff', U&'d', N'e')", true, "VALUES (B'...', X'...', U&'...', N'...')");
 	check_sql("VALUES (1, -2.5, .5, 1e-10, 0x1F, 1_000, 12abc)", true,
 			  "VALUES (..., -..., ..., ..., ..., ..., ...)");
