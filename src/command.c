@@ -14,13 +14,19 @@
  * the process.  That would be wrong where the command reads other tables with
  * its snapshot, because index builds do not wait for autovacuum's.
  *
- * Touches codec.
+ * A command names an index, and before it has locked that, its owner can give
+ * the name to another one.  So where cellenc's comparators may open values, each
+ * index that is made is looked at again, before anything is built.
+ *
+ * Touches codec, users_code.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/plannodes.h"
@@ -38,6 +44,10 @@
 #include "codec.h"
 #include "command.h"
 #include "compat.h"
+#include "users_code.h"
+
+/* What check_made() stands in front of while a command runs. */
+static object_access_hook_type outer_object_access_hook = NULL;
 
 static PlannedStmt *
 parse(const char *sql)
@@ -68,6 +78,18 @@ look_like_autovacuum(bool on)
 	LWLockRelease(ProcArrayLock);
 }
 
+static void
+check_made(ObjectAccessType access, Oid classId, Oid objectId, int subId, void *arg)
+{
+	if (outer_object_access_hook)
+		outer_object_access_hook(access, classId, objectId, subId, arg);
+	if (access == OAT_POST_CREATE && classId == RelationRelationId && subId == 0 &&
+		cellenc_users_code_in_index(objectId))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("the index to be rebuilt has changed places with another one")));
+}
+
 ErrorData *
 cellenc_command_run(const CellencCommand *command)
 {
@@ -80,6 +102,9 @@ cellenc_command_run(const CellencCommand *command)
 										  ALLOCSET_DEFAULT_SIZES);
 	look_like_autovacuum(command->yields);
 	cellenc_codec_compare_in_command(command->compares);
+	outer_object_access_hook = object_access_hook;
+	if (command->compares)
+		object_access_hook = check_made;
 	if (command->waits)
 		SetConfigOption("lock_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
 	PG_TRY();
@@ -109,6 +134,7 @@ cellenc_command_run(const CellencCommand *command)
 		RESUME_INTERRUPTS();
 	}
 	PG_END_TRY();
+	object_access_hook = outer_object_access_hook;
 	cellenc_codec_compare_in_command(false);
 	look_like_autovacuum(false);
 	SetConfigOption("lock_timeout", lock_timeout, PGC_SUSET, PGC_S_OVERRIDE);

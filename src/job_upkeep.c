@@ -23,7 +23,7 @@
  * REINDEX CONCURRENTLY that fails leaves an invalid index, named after the
  * one it was to replace; it is dropped before the next attempt.
  *
- * Touches job, indexpages, keyring, walk.
+ * Touches job, indexpages, keyring, users_code, walk.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,20 +33,17 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
-#include "access/transam.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "commands/defrem.h"
-#include "nodes/nodeFuncs.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
@@ -54,6 +51,7 @@
 #include "job_kind.h"
 #include "job_upkeep.h"
 #include "keyring.h"
+#include "users_code.h"
 #include "walk.h"
 
 /* VACUUM after this part of a relation, and of so many blocks at least. */
@@ -222,50 +220,6 @@ keeps_old_values(CellencJob *job, Relation index)
 	return stale_index.job != 0;
 }
 
-static bool
-is_user_function(Oid function, void *context)
-{
-	return function >= FirstGenbkiObjectId;
-}
-
-static bool
-calls_user_function(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, CoerceToDomain) || check_functions_in_node(node, is_user_function, NULL))
-		return true;
-	return expression_tree_walker(node, calls_user_function, NULL);
-}
-
-static bool
-attribute_calls_user_function(HeapTuple tuple, AttrNumber attno)
-{
-	bool		isnull;
-	Datum		value = SysCacheGetAttr(INDEXRELID, tuple, attno, &isnull);
-
-	return !isnull && calls_user_function(stringToNode(TextDatumGetCString(value)), NULL);
-}
-
-/*
- * May a function of some user be called while the index is built?  Told by
- * the catalog's expressions: the relation cache would simplify them, and so
- * call such functions with our rights.
- */
-static bool
-runs_users_code(Oid index)
-{
-	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
-	bool		result;
-
-	if (!HeapTupleIsValid(tuple))
-		return true;
-	result = attribute_calls_user_function(tuple, Anum_pg_index_indexprs) ||
-		attribute_calls_user_function(tuple, Anum_pg_index_indpred);
-	ReleaseSysCache(tuple);
-	return result;
-}
-
 int64
 cellenc_upkeep_index_blocks(Relation rel)
 {
@@ -373,7 +327,8 @@ report_index(CellencJob *job, const char *name, const char *reason)
 {
 	job->bad_indexes++;
 	ereport(WARNING,
-			(errmsg("job " INT64_FORMAT ": index \"%s\" still holds values under old key versions",
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("job " INT64_FORMAT ": index \"%s\" still holds values under old key versions",
 					job->job, name),
 			 errdetail_internal("%s", reason),
 			 errhint("Use REINDEX INDEX, as a role that may decrypt, before a version is destroyed.")));
@@ -422,7 +377,7 @@ treat_index(CellencJob *job, Relation rel, Relation index, CellencCommand *comma
 	if (!want_drop(command))
 	{
 		want_command(command, UPKEEP_REINDEX, "REINDEX INDEX CONCURRENTLY", oid);
-		command->yields = command->compares = !runs_users_code(oid);
+		command->yields = command->compares = !cellenc_users_code_in_index(oid);
 		command->waits = true;
 	}
 	(void) cellenc_job_step_go_on(job);
