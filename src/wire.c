@@ -27,6 +27,7 @@
 #include "optimizer/optimizer.h"
 #include "parser/analyze.h"
 #include "parser/parse_coerce.h"
+#include "parser/parse_collate.h"
 #include "parser/parse_node.h"
 #include "parser/parse_param.h"
 #include "tcop/pquery.h"
@@ -407,12 +408,16 @@ seal_parameters(Node *node, void *context)
 		if (OidIsValid(base))
 		{
 			Oid			type = param->paramtype;
+			Node	   *sealed;
 
 			param = copyObject(param);
 			param->paramtype = base;
 			param->paramtypmod = -1;
-			return coerce_to_target_type(NULL, (Node *) param, base, type, -1,
-										 COERCION_ASSIGNMENT, COERCE_IMPLICIT_CAST, -1);
+			sealed = coerce_to_target_type(NULL, (Node *) param, base, type, -1,
+										   COERCION_ASSIGNMENT, COERCE_IMPLICIT_CAST, -1);
+			/* the parser has done so for its own nodes */
+			assign_expr_collations(NULL, sealed);
+			return sealed;
 		}
 	}
 	return expression_tree_mutator(node, seal_parameters, context);

@@ -106,6 +106,11 @@ run SELECT DISTINCT s, count(*) FROM t GROUP BY s, n ORDER BY s
 run SELECT DISTINCT s, rank() OVER (ORDER BY n) FROM t ORDER BY 2, 1
 run SELECT DISTINCT s, (SELECT count(*) FROM child WHERE child.n = t.n) FROM t ORDER BY 1 LIMIT (SELECT 2)
 run SELECT DISTINCT s AS x, s AS y, id FROM t ORDER BY y DESC, x, id OFFSET 1
+# DISTINCT and ORDER BY of a domain's parameter
+prepare a SELECT DISTINCT $1::word FROM t
+execute a	word
+prepare b SELECT $1::word FROM t ORDER BY 1
+execute b	word
 # DISTINCT ON
 run SELECT DISTINCT ON (s, b) n FROM t ORDER BY s
 run SELECT DISTINCT ON (n) n, s, id FROM t ORDER BY n, id DESC
