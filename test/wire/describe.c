@@ -13,7 +13,8 @@
  *	simple SQL					simple query
  *	prepare NAME SQL			parse
  *	describe NAME				describe a prepared statement
- *	execute NAME <tab>VALUE...	execute it, for text and for binary results
+ *	execute NAME <tab>VALUE...	execute it, for text and for binary results; \N is NULL
+ *	execute-binary NAME <tab>VALUE...	the same with the values in binary form
  *	portal NAME					describe a cursor
  *	other SQL					simple query in another session, not shown
  */
@@ -179,10 +180,47 @@ simple(const char *sql)
 }
 
 static void
-execute(const char *name, int nvalues, const char *const *values)
+execute(const char *name, int nvalues, const char *const *values, const int *lengths, const int *formats)
 {
 	for (int format = TEXT; format <= BINARY; format++)
-		show_result(PQexecPrepared(conn, name, nvalues, values, NULL, NULL, format));
+		show_result(PQexecPrepared(conn, name, nvalues, values, lengths, formats, format));
+}
+
+/* The binary form of a value of a type, or, where it is none of this type's, NULL. */
+static PGresult *
+binary_value(Oid type, const char *text)
+{
+	PGresult   *res = PQexecParams(other, "SELECT $1", 1, &type, &text, NULL, NULL, BINARY);
+
+	if (PQresultStatus(res) == PGRES_TUPLES_OK)
+		return res;
+	PQclear(res);
+	return NULL;
+}
+
+static void
+execute_binary(const char *name, int nvalues, const char **values)
+{
+	PGresult   *described = PQdescribePrepared(conn, name);
+	PGresult   *binary[MAX_PARAMS] = {NULL};
+	int			lengths[MAX_PARAMS] = {0};
+	int			formats[MAX_PARAMS] = {TEXT};
+
+	for (int i = 0; i < nvalues; i++)
+	{
+		formats[i] = TEXT;
+		if (values[i] && i < PQnparams(described))
+			binary[i] = binary_value(PQparamtype(described, i), values[i]);
+		if (!binary[i])
+			continue;
+		formats[i] = BINARY;
+		lengths[i] = PQgetlength(binary[i], 0, 0);
+		values[i] = PQgetvalue(binary[i], 0, 0);
+	}
+	execute(name, nvalues, values, lengths, formats);
+	for (int i = 0; i < nvalues; i++)
+		PQclear(binary[i]);
+	PQclear(described);
 }
 
 static void
@@ -238,15 +276,23 @@ obey(char *line)
 	}
 	else if (strcmp(command, "describe") == 0)
 		show_result(PQdescribePrepared(conn, rest));
-	else if (strcmp(command, "execute") == 0)
+	else if (strcmp(command, "execute") == 0 || strcmp(command, "execute-binary") == 0)
 	{
 		char	   *name = next_word(&rest, '\t');
+		char	   *word = name;
 		const char *values[MAX_PARAMS];
 		int			nvalues = 0;
 
-		while (*rest && nvalues < MAX_PARAMS)
-			values[nvalues++] = next_word(&rest, '\t');
-		execute(name, nvalues, values);
+		/* the last one may be empty */
+		while (rest > word + strlen(word) && nvalues < MAX_PARAMS)
+		{
+			word = next_word(&rest, '\t');
+			values[nvalues++] = strcmp(word, "\\N") == 0 ? NULL : word;
+		}
+		if (strcmp(command, "execute") == 0)
+			execute(name, nvalues, values, NULL, NULL);
+		else
+			execute_binary(name, nvalues, values);
 	}
 	else if (strcmp(command, "portal") == 0)
 		show_result(PQdescribePortal(conn, rest));
