@@ -403,8 +403,11 @@ SELECT count(*) FROM pg_proc p
 WHERE (p.pronamespace = 'cellenc'::regnamespace
 	OR p.pronamespace = 'pg_catalog'::regnamespace AND p.proname LIKE 'cellenc%')
 	AND (p.prosecdef OR p.probin <> '$libdir/cellenc' OR p.prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c')
-		AND (p.prosrc !~ '^SELECT \$1[a-z_.: ]* OPERATOR\(pg_catalog\.[^ ]+\) \$2[a-z_.: ]*$' OR NOT EXISTS (SELECT FROM pg_operator o WHERE o.oprcode = p.oid))
-		AND p.proname <> 'to_side');
+		AND (p.prosrc !~ '^SELECT \$1[a-z_.: "[\]]* OPERATOR\(pg_catalog\.[^ ]+\) \$2[a-z_.: "[\]]*$' OR NOT EXISTS (SELECT FROM pg_operator o WHERE o.oprcode = p.oid))
+		AND p.proname <> 'to_side'
+		-- an array's conversion to the argument type of its operators
+		AND NOT EXISTS (SELECT FROM pg_cast c WHERE p.oid = c.castfunc
+			AND p.prosrc ~ '^SELECT cellenc\.[a-z0-9_"]+\(\$1::[a-z0-9_. "]+\[\]\)$'));
 
 -- nor can they be called on values of another type
 SELECT cellenc.cellenc_open(NULL::text);

@@ -29,6 +29,7 @@
 #include "plan_minmax.h"
 #include "plan_open.h"
 #include "twin.h"
+#include "twin_array.h"
 
 static Node *rewrite(Node *node, void *context);
 static void rewrite_condition(Node *node);
@@ -225,6 +226,29 @@ unsealed_comparison(Oid opno, Node **left, Node **right)
 	return result;
 }
 
+/*
+ * As above, for two arrays of encrypted values that are opened to be compared:
+ * the operator of all arrays does without, and then sorts and hashes, and what
+ * they spill, have sealed values.
+ */
+static Oid
+sealed_arrays(Oid opno, Node **left, Node **right)
+{
+	Node	   *l = opno >= FirstNormalObjectId ? cellenc_array_operand_source(*left) : NULL;
+	Node	   *r = l ? cellenc_array_operand_source(*right) : NULL;
+	Oid			result;
+
+	if (!r || exprType(l) != exprType(r))
+		return InvalidOid;
+	result = OpernameGetOprid(list_make2(makeString("pg_catalog"), makeString(get_opname(opno))),
+							  ANYARRAYOID, ANYARRAYOID);
+	if (!OidIsValid(result))
+		return InvalidOid;
+	*left = l;
+	*right = r;
+	return result;
+}
+
 /* Change the operator, its function and its operands, where there is a better one. */
 static void
 rewrite_comparison(Oid *opno, Oid *function, List **args, bool right_is_array)
@@ -235,6 +259,8 @@ rewrite_comparison(Oid *opno, Oid *function, List **args, bool right_is_array)
 
 	if (!OidIsValid(better))
 		better = unsealed_comparison(*opno, &left, &right);
+	if (!OidIsValid(better) && !right_is_array)
+		better = sealed_arrays(*opno, &left, &right);
 	if (!OidIsValid(better))
 		return;
 	*opno = better;
@@ -322,11 +348,15 @@ rewrite(Node *node, void *context)
 	return cellenc_plan_open(expression_tree_mutator(node, rewrite, context));
 }
 
-/* Is this an operator of an encrypted type's own, which may take a sealed parameter? */
+/*
+ * Is this an operator of an encrypted type's own, which may take a sealed
+ * parameter, or of arrays of one?
+ */
 static bool
 operates_on_twin(Oid opno, List *args)
 {
-	return opno >= FirstNormalObjectId && twin_of(linitial(args));
+	return opno >= FirstNormalObjectId &&
+		(twin_of(linitial(args)) || cellenc_array_operand_source(linitial(args)));
 }
 
 /* Does a query open anything encrypted, or compare it as it is? */

@@ -571,6 +571,7 @@ cellenc_create_type(PG_FUNCTION_ARGS)
 		run("%s", (const char *) lfirst(lc));
 	bind_sort_function(&twin, tag);
 	cellenc_twin_create_visible(&twin);
+	cellenc_twin_create_array(&twin, tag);
 
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "could not disconnect from the SPI manager");

@@ -43,6 +43,9 @@ extern const char *cellenc_twin_visible_schema(const NewTwin *twin);
 extern void cellenc_twin_probe(NewTwin *twin);
 extern void cellenc_twin_create_visible(const NewTwin *twin);
 
+/* Operators of its arrays, once it is complete; tag is the one it keeps. */
+extern void cellenc_twin_create_array(const NewTwin *twin, const char *tag);
+
 /* Casts to the argument types of operators that mix types. */
 extern void cellenc_twin_create_operands(const NewTwin *twin);
 

@@ -41,6 +41,7 @@
 #include "redact.h"
 #include "relinfo.h"
 #include "twin.h"
+#include "twin_array.h"
 #include "wire.h"
 
 /*
@@ -370,6 +371,17 @@ variable_params(ParseState *pstate)
 	return pstate->p_ref_hook_state;
 }
 
+/* What clients are told of a parameter's type; InvalidOid for most types. */
+static Oid
+parameter_base(Oid type)
+{
+	Oid			base = cellenc_wire_type(type);
+
+	if (!OidIsValid(base) && type >= FirstNormalObjectId)
+		base = cellenc_array_operand_base(type);
+	return base;
+}
+
 /* Parameters of an encrypted type become sealed parameters of the base. */
 static Node *
 seal_parameters(Node *node, void *context)
@@ -403,7 +415,7 @@ seal_parameters(Node *node, void *context)
 	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXTERN)
 	{
 		Param	   *param = (Param *) node;
-		Oid			base = cellenc_wire_type(param->paramtype);
+		Oid			base = parameter_base(param->paramtype);
 
 		if (OidIsValid(base))
 		{
@@ -431,7 +443,7 @@ take_base_parameters(VariableParams *params, Query *query)
 
 	for (int i = 0; i < *params->ntypes; i++)
 	{
-		Oid			base = cellenc_wire_type((*params->types)[i]);
+		Oid			base = parameter_base((*params->types)[i]);
 
 		if (OidIsValid(base))
 		{
@@ -472,7 +484,7 @@ handles_encrypted(Node *node, void *context)
 		return query_tree_walker(query, handles_encrypted, context, QTW_EXAMINE_RTES_BEFORE);
 	}
 	if (IsA(node, Param))
-		return OidIsValid(cellenc_wire_type(((Param *) node)->paramtype));
+		return OidIsValid(parameter_base(((Param *) node)->paramtype));
 	return expression_tree_walker(node, handles_encrypted, context);
 }
 

@@ -1,0 +1,285 @@
+/*-------------------------------------------------------------------------
+ *
+ * twin_array.c
+ *	  Operators of whole arrays of encrypted values.
+ *
+ * `text[] @> text[]` is one of PostgreSQL's polymorphic operators, which want
+ * both arrays to be of one type, so it does not take `enctext[] @> text[]`.  An
+ * operator declared over these types would take part in ordinary expressions:
+ * what becomes an encrypted type implicitly does so in arrays, too, and
+ * `varchar[] @> varchar[]` would be ambiguous.
+ *
+ * So there is a type for it that serves as nothing but an argument, as those of
+ * twin_operand.c: an array of encrypted values becomes one implicitly, by being
+ * opened, and nothing else does.  It is the preferred one of the arrays, or
+ * two arrays of encrypted values would be compared in two ways alike.  That
+ * makes it also what an unknown literal or parameter beside such an array
+ * becomes, so it reads and writes as the base's array; clients are told of that.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/transam.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_cast.h"
+#include "fmgr.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/catcache.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
+#include "twin.h"
+#include "twin_array.h"
+#include "twin_create.h"
+
+PG_FUNCTION_INFO_V1(cellenc_array_in);
+PG_FUNCTION_INFO_V1(cellenc_array_out);
+PG_FUNCTION_INFO_V1(cellenc_array_recv);
+PG_FUNCTION_INFO_V1(cellenc_array_send);
+PG_FUNCTION_INFO_V1(cellenc_array_same);
+
+#define IN_SYMBOL "cellenc_array_in"
+
+static const struct
+{
+	const char *name;
+	const char *function;
+	const char *commutator;
+	const char *negator;		/* NULL: none */
+	const char *restriction;
+	const char *join;
+}			array_operators[] = {
+	{"=", "array_eq", "=", "<>", "eqsel", "eqjoinsel"},
+	{"<>", "array_ne", "<>", "=", "neqsel", "neqjoinsel"},
+	{"@>", "array_contains", "<@", NULL, "arraycontsel", "arraycontjoinsel"},
+	{"<@", "array_contained", "@>", NULL, "arraycontsel", "arraycontjoinsel"},
+	{"&&", "array_overlaps", "&&", NULL, "arraycontsel", "arraycontjoinsel"}
+};
+
+/* What the input and output functions keep in fn_extra. */
+typedef struct ArrayIO
+{
+	Oid			element;
+	FmgrInfo	function;		/* of all arrays */
+} ArrayIO;
+
+Oid
+cellenc_array_operand_base(Oid type)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	Oid			input;
+	CatCList   *casts;
+	Oid			base = InvalidOid;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	input = ((Form_pg_type) GETSTRUCT(tuple))->typinput;
+	ReleaseSysCache(tuple);
+	if (!cellenc_twin_runs_symbol(input, IN_SYMBOL))
+		return InvalidOid;
+
+	/* its only cast */
+	casts = SearchSysCacheList1(CASTSOURCETARGET, ObjectIdGetDatum(type));
+	if (casts->n_members == 1)
+		base = ((Form_pg_cast) GETSTRUCT(&casts->members[0]->tuple))->casttarget;
+	ReleaseSysCacheList(casts);
+	return base;
+}
+
+Node *
+cellenc_array_operand_source(Node *expr)
+{
+	FuncExpr   *func = (FuncExpr *) expr;
+	Node	   *arg;
+
+	if (!IsA(expr, FuncExpr) || func->funcid < FirstNormalObjectId ||
+		list_length(func->args) != 1 || !OidIsValid(cellenc_array_operand_base(func->funcresulttype)))
+		return NULL;
+	arg = linitial(func->args);
+	return cellenc_twin_is(get_element_type(exprType(arg))) ? arg : NULL;
+}
+
+/* type: the one that the called function reads or writes. */
+static ArrayIO *
+array_io(FmgrInfo *flinfo, Oid type, Oid function)
+{
+	ArrayIO    *io = flinfo->fn_extra;
+
+	if (!io)
+	{
+		io = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(ArrayIO));
+		io->element = get_element_type(cellenc_array_operand_base(type));
+		if (!OidIsValid(io->element))
+			elog(ERROR, "type %u stands for no array", type);
+		fmgr_info_cxt(function, &io->function, flinfo->fn_mcxt);
+		flinfo->fn_extra = io;
+	}
+	return io;
+}
+
+static Oid
+result_type(FmgrInfo *flinfo)
+{
+	return flinfo->fn_extra ? InvalidOid : get_func_rettype(flinfo->fn_oid);
+}
+
+static Oid
+argument_type(FmgrInfo *flinfo)
+{
+	Oid		   *types;
+	int			ntypes;
+
+	if (flinfo->fn_extra)
+		return InvalidOid;
+	(void) get_func_signature(flinfo->fn_oid, &types, &ntypes);
+	return types[0];
+}
+
+Datum
+cellenc_array_in(PG_FUNCTION_ARGS)
+{
+	ArrayIO    *io = array_io(fcinfo->flinfo, result_type(fcinfo->flinfo), F_ARRAY_IN);
+	Datum		result;
+
+	if (!InputFunctionCallSafe(&io->function, PG_GETARG_CSTRING(0), io->element, -1, fcinfo->context, &result))
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(result);
+}
+
+Datum
+cellenc_array_out(PG_FUNCTION_ARGS)
+{
+	ArrayIO    *io = array_io(fcinfo->flinfo, argument_type(fcinfo->flinfo), F_ARRAY_OUT);
+
+	PG_RETURN_CSTRING(OutputFunctionCall(&io->function, PG_GETARG_DATUM(0)));
+}
+
+Datum
+cellenc_array_recv(PG_FUNCTION_ARGS)
+{
+	ArrayIO    *io = array_io(fcinfo->flinfo, result_type(fcinfo->flinfo), F_ARRAY_RECV);
+
+	PG_RETURN_DATUM(ReceiveFunctionCall(&io->function, (StringInfo) PG_GETARG_POINTER(0), io->element, -1));
+}
+
+Datum
+cellenc_array_send(PG_FUNCTION_ARGS)
+{
+	ArrayIO    *io = array_io(fcinfo->flinfo, argument_type(fcinfo->flinfo), F_ARRAY_SEND);
+
+	PG_RETURN_BYTEA_P(SendFunctionCall(&io->function, PG_GETARG_DATUM(0)));
+}
+
+/* The cast between it and the base's array: PostgreSQL has none without a function. */
+Datum
+cellenc_array_same(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+}
+
+static void
+create_array_type(const NewTwin *twin, const char *type, const char *name, const char *base)
+{
+	static const struct
+	{
+		const char *argument;	/* NULL: the type itself */
+		const char *result;
+		const char *name;
+	}			functions[] = {
+		{"cstring", NULL, "in"},
+		{NULL, "cstring", "out"},
+		{"internal", NULL, "recv"},
+		{NULL, "bytea", "send"}
+	};
+
+	run("CREATE TYPE %s", type);
+	for (int i = 0; i < (int) lengthof(functions); i++)
+		run("CREATE FUNCTION cellenc.%s(%s) RETURNS %s AS '$libdir/cellenc', 'cellenc_array_%s' "
+			"LANGUAGE c STABLE STRICT PARALLEL SAFE",
+			quote_identifier(psprintf("%s_%s", name, functions[i].name)),
+			functions[i].argument ? functions[i].argument : type,
+			functions[i].result ? functions[i].result : type,
+			functions[i].name);
+	run("CREATE TYPE %s (INPUT = cellenc.%s, OUTPUT = cellenc.%s, RECEIVE = cellenc.%s, SEND = cellenc.%s, "
+		"LIKE = %s, CATEGORY = 'A', PREFERRED = true, COLLATABLE = %s)", type,
+		quote_identifier(psprintf("%s_in", name)), quote_identifier(psprintf("%s_out", name)),
+		quote_identifier(psprintf("%s_recv", name)), quote_identifier(psprintf("%s_send", name)), base,
+		OidIsValid(get_typcollation(twin->base)) ? "true" : "false");
+
+	run("CREATE FUNCTION cellenc.array_same(%s) RETURNS %s AS '$libdir/cellenc', 'cellenc_array_same' "
+		"LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF", type, base);
+	run("CREATE CAST (%s AS %s) WITH FUNCTION cellenc.array_same(%s)", type, base, type);
+
+	/* assignment: so parameters are given, and no expression takes it */
+	run("CREATE FUNCTION cellenc.%s(%s) RETURNS %s AS '$libdir/cellenc', 'cellenc_array_same' "
+		"LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF", quote_identifier(name), base, type);
+	run("CREATE CAST (%s AS %s) WITH FUNCTION cellenc.%s(%s) AS ASSIGNMENT",
+		base, type, quote_identifier(name), base);
+
+	/* a string, as all bodies here: pg_upgrade makes functions before casts */
+	run("CREATE FUNCTION cellenc.%s(%s[]) RETURNS %s LANGUAGE sql STABLE STRICT PARALLEL SAFE AS %s",
+		quote_identifier(name), twin->name, type,
+		quote_literal_cstr(psprintf("SELECT cellenc.%s($1::%s)", quote_identifier(name), base)));
+	run("CREATE CAST (%s[] AS %s) WITH FUNCTION cellenc.%s(%s[]) AS IMPLICIT",
+		twin->name, type, quote_identifier(name), twin->name);
+}
+
+static void
+create_array_operators(const NewTwin *twin, const char *type, const char *base)
+{
+	const char *schema = cellenc_twin_visible_schema(twin);
+	const char *sides[][2] = {{type, base}, {base, type}, {type, type}};
+
+	for (int i = 0; i < (int) lengthof(array_operators); i++)
+	{
+		for (int j = 0; j < (int) lengthof(sides); j++)
+		{
+			const char *left = sides[j][0];
+			const char *right = sides[j][1];
+			const char *negator = array_operators[i].negator;
+
+			run("CREATE FUNCTION cellenc.%s(%s, %s) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS %s",
+				array_operators[i].function, left, right,
+				quote_literal_cstr(psprintf("SELECT $1::%s OPERATOR(pg_catalog.%s) $2::%s",
+											base, array_operators[i].name, base)));
+			run("CREATE OPERATOR %s.%s (FUNCTION = cellenc.%s, LEFTARG = %s, RIGHTARG = %s, "
+				"COMMUTATOR = OPERATOR(%s.%s), RESTRICT = %s, JOIN = %s%s)",
+				schema, array_operators[i].name, array_operators[i].function, left, right,
+				schema, array_operators[i].commutator,
+				array_operators[i].restriction, array_operators[i].join,
+				negator ? psprintf(", NEGATOR = OPERATOR(%s.%s)", schema, negator) : "");
+		}
+	}
+}
+
+void
+cellenc_twin_create_array(const NewTwin *twin, const char *tag)
+{
+	Oid			array = get_array_type(twin->base);
+	char	   *name = psprintf("%s_array", tag);
+	char	   *type = psprintf("cellenc.%s", quote_identifier(name));
+	char	   *base;
+	ObjectAddress made;
+	ObjectAddress by;
+
+	/* without `=`, arrays have none of these */
+	if (!OidIsValid(array) || !OidIsValid(twin->cache->eq_opr))
+		return;
+	base = format_type_extended(array, -1, FORMAT_TYPE_FORCE_QUALIFY);
+	create_array_type(twin, type, name, base);
+	create_array_operators(twin, type, base);
+
+	/* it goes when the encrypted type does */
+	ObjectAddressSet(made, TypeRelationId,
+					 GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(name),
+									 ObjectIdGetDatum(get_namespace_oid("cellenc", false))));
+	ObjectAddressSet(by, TypeRelationId, twin->type);
+	recordDependencyOn(&made, &by, DEPENDENCY_NORMAL);
+}
