@@ -30,6 +30,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "parser/parse_func.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -183,6 +184,15 @@ read_type(Oid type)
 	return cellenc_guard_read(TypeRelationId, TypeOidIndexId, Anum_pg_type_oid, type);
 }
 
+/* The row of a type that has not this analyze function yet; else NULL. */
+static HeapTuple
+read_type_without(Oid type, Oid analyze)
+{
+	HeapTuple	tuple = read_type(type);
+
+	return HeapTupleIsValid(tuple) && ((Form_pg_type) GETSTRUCT(tuple))->typanalyze != analyze ? tuple : NULL;
+}
+
 /*
  * Core's analyze functions for arrays and composites would store values, and
  * open them to compare.  There is no DDL to choose another one for such a
@@ -194,13 +204,18 @@ set_analyze(Oid type)
 	Oid			argtypes[] = {INTERNALOID};
 	Oid			func = LookupFuncName(list_make2(makeString("cellenc"), makeString("cellenc_array_analyze")),
 									  1, argtypes, true);
-	HeapTuple	tuple = read_type(type);
+	HeapTuple	tuple;
 	Relation	rel;
 	ObjectAddress depender;
 	ObjectAddress referenced;
 
-	if (!OidIsValid(func) || !HeapTupleIsValid(tuple) ||
-		((Form_pg_type) GETSTRUCT(tuple))->typanalyze == func)
+	if (!OidIsValid(func) || !read_type_without(type, func))
+		return;
+
+	/* another session may be at it */
+	LockDatabaseObject(TypeRelationId, type, 0, ShareUpdateExclusiveLock);
+	tuple = read_type_without(type, func);
+	if (!tuple)
 		return;
 
 	rel = table_open(TypeRelationId, RowExclusiveLock);

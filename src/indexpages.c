@@ -312,6 +312,8 @@ cellenc_index_versions(PG_FUNCTION_ARGS)
 		Datum		values[3];
 		bool		nulls[3] = {false};
 
+		if (!version)
+			continue;			/* dropped meanwhile, with the extension */
 		values[0] = CStringGetTextDatum(version->key->row.name);
 		values[1] = Int32GetDatum(version->row.version);
 		values[2] = Int64GetDatum(entry->count);

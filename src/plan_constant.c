@@ -48,22 +48,23 @@ PG_FUNCTION_INFO_V1(cellenc_fresh);
  */
 
 /*
- * Has this value of a constant to be sealed again before it is stored?  Those
- * under the key for constants are, where their place names another key.
+ * The key of a value of a constant that has to be sealed again before it is
+ * stored, else NULL.  Those under the key for constants have to be, where their
+ * place names another key.
  */
-static bool
-is_for_column(const CellencLeaf *leaf, Datum value)
+static CellencKey *
+key_to_leave(const CellencLeaf *leaf, Datum value)
 {
 	uint32		version_id = cellenc_codec_version_id(value);
 	CellencKeyVersion *version = version_id != 0 ? cellenc_keyring_version(version_id) : NULL;
 
-	return version && (!version->key->literal || leaf->typmod >= 0);
+	return version && (!version->key->literal || leaf->typmod >= 0) ? version->key : NULL;
 }
 
 static Datum
 note_if_for_column(const CellencLeaf *leaf, Datum value, void *arg)
 {
-	if (is_for_column(leaf, value))
+	if (key_to_leave(leaf, value))
 		*(bool *) arg = true;
 	return value;
 }
@@ -268,13 +269,12 @@ seal_afresh(const CellencLeaf *leaf, Datum value, void *arg)
 {
 	const CellencTwin *twin = cellenc_twin_require(leaf->twin);
 	bool		stores = *(bool *) arg;
+	CellencKey *key = key_to_leave(leaf, value);
 	bool		literal;
-	CellencKey *key;
 
-	if (!is_for_column(leaf, value))
+	if (!key)
 		return value;
 
-	key = cellenc_keyring_version(cellenc_codec_version_id(value))->key;
 	literal = key->literal;
 	if (literal)
 		key = cellenc_keyring_key_by_hash(CELLENC_TYPMOD_HASH(leaf->typmod));

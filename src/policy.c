@@ -116,15 +116,28 @@ has_job(const CellencKeyRow *key)
 	return false;
 }
 
-static void
-rotate(void *arg)
+typedef struct DueKey
 {
-	CellencKeyRow *key = arg;
-	CellencJob	job = {.kind = CELLENC_JOB_ROTATE,.keys = &key->id,.nkeys = 1};
+	CellencKeyRow *key;
+	bool		rotated;
+	TimestampTz next;			/* when it is due after all, if not; 0: never */
+} DueKey;
+
+/* Rotate the key, unless somebody else has, or has dropped it, in the meantime. */
+static void
+rotate_if_due(void *arg)
+{
+	DueKey	   *due = arg;
+	CellencKeyRow row;
+	CellencJob	job = {.kind = CELLENC_JOB_ROTATE,.keys = &row.id,.nkeys = 1};
 
 	cellenc_keycatalog_lock();
-	job.version = cellenc_keymaker_rotate(key, "by policy");
+	due->next = cellenc_keycatalog_key_by_id(&due->key->id, &row) ? next_rotation(&row) : 0;
+	if (due->next == 0 || due->next > GetCurrentTimestamp())
+		return;
+	job.version = cellenc_keymaker_rotate(&row, "by policy");
 	(void) cellenc_job_queue(&job);
+	due->rotated = true;
 }
 
 bool
@@ -146,16 +159,21 @@ cellenc_policy_run(TimestampTz *due)
 			continue;
 		if (next <= now && cellenc_window_is_open(now, &next))
 		{
-			if (cellenc_job_guarded(rotate, key, &failure))
+			DueKey		one = {.key = key};
+
+			if (cellenc_job_guarded(rotate_if_due, &one, &failure))
+				next = one.next;
+			else
 			{
-				rotated = true;
-				continue;
+				ereport(LOG,
+						(errcode(failure->sqlerrcode),
+						 errmsg("could not rotate key \"%s\" by its policy: %s", key->name,
+								failure->message)));
+				next = TimestampTzPlusMilliseconds(now, RETRY_MS);
 			}
-			ereport(LOG,
-					(errcode(failure->sqlerrcode),
-					 errmsg("could not rotate key \"%s\" by its policy: %s", key->name,
-							failure->message)));
-			next = TimestampTzPlusMilliseconds(now, RETRY_MS);
+			rotated |= one.rotated;
+			if (one.rotated || next == 0)
+				continue;
 		}
 		*due = *due == 0 ? next : Min(*due, next);
 	}

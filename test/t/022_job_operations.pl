@@ -192,6 +192,23 @@ is(query("SELECT DISTINCT detail FROM cellenc.events WHERE key = 'often' AND act
 	'by policy', 'events tell so');
 query('CALL cellenc_wait()');
 
+# whoever rotates a key while the worker waits to do so has done it
+# (the tables are changed directly, so that no worker is told)
+query("UPDATE cellenc.key SET rotate_every = '1 hour' WHERE name = 'often'");
+query("UPDATE cellenc.key_version SET created_at = created_at - interval '2 hours'"
+	  . " WHERE key = (SELECT id FROM cellenc.key WHERE name = 'often') AND state = 'current'");
+my $due_version = query("SELECT version FROM cellenc.keys WHERE key = 'often'");
+my $first = $node->background_psql('postgres');
+$first->query_safe("BEGIN; SELECT cellenc_rotate_key('often', false)");
+query("SELECT cellenc_reencrypt('big')");
+wait_until("SELECT count(*) > 0 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND backend_type = 'cellenc worker'",
+	'the worker waits for a change of keys to end');
+$first->query_safe('COMMIT');
+$first->quit;
+query('CALL cellenc_wait()');
+is(query("SELECT version - $due_version FROM cellenc.keys WHERE key = 'often'"), '1', 'it does not rotate a key that is no longer due');
+query("SELECT cellenc_set_rotation_policy('often', NULL)");
+
 #
 # Several databases at once
 #
