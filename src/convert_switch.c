@@ -218,7 +218,7 @@ own_toast(Oid toast, Oid relation)
 static void
 rename_toast(Oid toast, Oid relation)
 {
-	Oid			index = toast_get_valid_index(toast, NoLock);
+	Oid			index = toast_get_valid_index(toast, AccessExclusiveLock);
 
 	RenameRelationInternal(toast, psprintf("pg_toast_%u", relation), true, false);
 	RenameRelationInternal(index, psprintf("pg_toast_%u_index", relation), true, true);
