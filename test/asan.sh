@@ -38,7 +38,7 @@ WORK=$(mktemp -d /var/tmp/cellenc-asan.XXXXXX)
 chmod 711 "$WORK"
 trap 'rm -rf "$WORK"' EXIT
 trap 'exit 130' INT TERM
-cache=${ASAN_CACHE:-$WORK/cache}
+cache=$(realpath -m "${ASAN_CACHE:-$WORK/cache}")
 
 # The one that is built here is the only one that is wanted.
 has_server() { true; }
@@ -63,8 +63,9 @@ apt_sources() {
         -o APT::Sandbox::User=root "${@:2}"
 }
 
-# get_source PACKAGE: into $WORK/source.  Mirrors may lag behind their lists, so
-# that an older version is there when the newest is not.
+# get_source PACKAGE: into $WORK/source/tree, without Debian's changes, by which
+# PostgreSQL is installed where the distribution's is.  Mirrors may lag behind
+# their lists, so that an older version is there when the newest is not.
 get_source() {
     local version
 
@@ -75,31 +76,33 @@ get_source() {
     for version in $(apt_sources apt-cache showsrc "$1" | sed -n 's/^Version: //p' | sort -urV); do
         rm -rf "$WORK/source"
         mkdir "$WORK/source"
-        if (cd "$WORK/source" && apt_sources apt-get source "$1=$version"); then
-            mv "$WORK"/source/*/ "$WORK/source/tree"
+        if (cd "$WORK/source" && apt_sources apt-get source --download-only "$1=$version" &&
+            dpkg-source --skip-patches -x ./*.dsc tree); then
             return 0
         fi
     done
     return 1
 }
 
-# build_server: into the cache, with what pg_config needs to be found there.
+# build_server: into the cache, and nowhere else.
 build_server() {
     local package
 
     package=$(server_packages) || return 1
     package=${package%% *}
     get_source "$package" || return 1
-    rm -rf "$cache"
-    mkdir -p "$cache"
     cd "$WORK/source/tree"
     export ASAN_OPTIONS=detect_leaks=0
     ./configure --prefix="$cache" --enable-cassert --enable-debug --enable-tap-tests \
         --with-openssl --with-icu --with-libxml --with-lz4 --with-uuid=e2fs \
         CFLAGS="-O1 -g -fno-omit-frame-pointer $SANITIZE" &&
         make -s -j"${ASAN_JOBS:-$(nproc)}" world-bin &&
-        make -s install-world-bin &&
-        touch "$cache/complete"
+        make -s install-world-bin DESTDIR="$WORK/installed" || return 1
+    rm -rf "$cache"
+    mkdir -p "${cache%/*}"
+    mv "$WORK/installed$cache" "$cache"
+    [ "$(cd / && find "$WORK/installed" -type f | wc -l)" = 0 ] || return 1
+    touch "$cache/complete"
 }
 
 install_packages $SERVER_PACKAGES
@@ -110,7 +113,7 @@ if [ ! -f "$cache/complete" ]; then
         die "could not build PostgreSQL"
     }
 fi
-[ -n "${ASAN_CACHE:-}" ] || chmod 755 "$cache"
+chmod 755 "$cache"
 
 mkdir -m 1777 "$WORK/reports"
 OPTIONS="$OPTIONS:log_path=$WORK/reports/report"
