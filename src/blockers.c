@@ -61,17 +61,6 @@ typedef struct Search
 	TransactionId removed_by;	/* the last of all relations */
 } Search;
 
-CellencBlocker *
-cellenc_blocker(const char *blocker, char *detail, char *hint)
-{
-	CellencBlocker *result = palloc(sizeof(CellencBlocker));
-
-	result->blocker = blocker;
-	result->detail = detail;
-	result->hint = hint;
-	return result;
-}
-
 /* Takes over neither text: both are copied to where the result lives. */
 static void
 add(Search *search, const char *blocker, const char *detail, const char *hint)

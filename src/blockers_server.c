@@ -26,7 +26,7 @@
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
 
-#include "blockers.h"
+#include "blockers_server.h"
 #include "compat.h"
 
 /*
@@ -105,6 +105,17 @@ static const char *const snapshots_query =
 "  'End the old queries there.'"
 " FROM pg_stat_replication) h"
 " WHERE xmin IS NOT NULL AND age(xmin) >= age($1)";
+
+CellencBlocker *
+cellenc_blocker(const char *blocker, char *detail, char *hint)
+{
+	CellencBlocker *result = palloc(sizeof(CellencBlocker));
+
+	result->blocker = blocker;
+	result->detail = detail;
+	result->hint = hint;
+	return result;
+}
 
 static List *
 run_query(const char *query, int nargs, Oid *types, Datum *args)

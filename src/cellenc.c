@@ -31,6 +31,7 @@
 #include "twin.h"
 #include "upgrade.h"
 #include "wire.h"
+#include "worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -89,6 +90,7 @@ _PG_init(void)
 	cellenc_default_init();
 	cellenc_bound_init();
 	cellenc_upgrade_init();
-	cellenc_job_init();
+	cellenc_job_step_init();
+	cellenc_launcher_init();
 	cellenc_preloaded = true;
 }

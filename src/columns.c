@@ -222,21 +222,6 @@ key_name_datum(int32 typmod)
 	return CStringGetTextDatum(psprintf("#%08x", (unsigned int) CELLENC_TYPMOD_HASH(typmod)));
 }
 
-static const char *
-search_name(CellencSearch search)
-{
-	switch (search)
-	{
-		case CELLENC_SEARCH_NONE:
-			return "none";
-		case CELLENC_SEARCH_EQUALITY:
-			return "equality";
-		case CELLENC_SEARCH_ORDER:
-			return "order";
-	}
-	return "unknown";
-}
-
 /* One row for each different key and search within the column. */
 static void
 put_column(Form_pg_class class, Form_pg_attribute att, void *arg)
@@ -268,7 +253,7 @@ put_column(Form_pg_class class, Form_pg_attribute att, void *arg)
 		if (leaf->typmod >= 0)
 		{
 			values[3] = key_name_datum(leaf->typmod);
-			values[4] = CStringGetTextDatum(search_name(CELLENC_TYPMOD_SEARCH(leaf->typmod)));
+			values[4] = CStringGetTextDatum(cellenc_twin_search_name(CELLENC_TYPMOD_SEARCH(leaf->typmod)));
 		}
 		else
 			nulls[3] = nulls[4] = true;

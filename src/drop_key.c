@@ -27,7 +27,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-#include "blockers.h"
+#include "blockers_server.h"
 #include "columns.h"
 #include "compat.h"
 #include "constants.h"

@@ -43,6 +43,7 @@
 #include "guard_index.h"
 #include "guc.h"
 #include "keycatalog.h"
+#include "syscat.h"
 #include "twin.h"
 #include "walk.h"
 
@@ -117,50 +118,11 @@ check_type(const char *what, const char *name, Oid type, int32 typmod)
 				 errhint("Store the bounds in two columns of encrypted types.")));
 }
 
-HeapTuple
-cellenc_guard_read(Oid catalog, Oid index, AttrNumber oidattr, Oid oid)
-{
-	Relation	rel = table_open(catalog, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, oidattr, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(oid));
-	scan = systable_beginscan(rel, index, true, SnapshotSelf, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		tuple = heap_copytuple(tuple);
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return tuple;
-}
-
-HeapTuple
-cellenc_guard_read_attribute(Oid relid, AttrNumber attnum)
-{
-	Relation	rel = table_open(AttributeRelationId, AccessShareLock);
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&keys[0], Anum_pg_attribute_attrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(relid));
-	ScanKeyInit(&keys[1], Anum_pg_attribute_attnum, BTEqualStrategyNumber, F_INT2EQ,
-				Int16GetDatum(attnum));
-	scan = systable_beginscan(rel, AttributeRelidNumIndexId, true, SnapshotSelf, 2, keys);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		tuple = heap_copytuple(tuple);
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return tuple;
-}
-
 /* Has the relation columns whose values are stored, or are parts of what is? */
 static bool
 stores_columns(Oid relid)
 {
-	HeapTuple	tuple = cellenc_guard_read(RelationRelationId, ClassOidIndexId,
+	HeapTuple	tuple = cellenc_syscat_row(RelationRelationId, ClassOidIndexId,
 										   Anum_pg_class_oid, relid);
 
 	if (!HeapTupleIsValid(tuple))
@@ -181,7 +143,7 @@ stores_columns(Oid relid)
 static HeapTuple
 read_type(Oid type)
 {
-	return cellenc_guard_read(TypeRelationId, TypeOidIndexId, Anum_pg_type_oid, type);
+	return cellenc_syscat_row(TypeRelationId, TypeOidIndexId, Anum_pg_type_oid, type);
 }
 
 /* The row of a type that has not this analyze function yet; else NULL. */
@@ -272,7 +234,7 @@ check_type_change(Oid relid, AttrNumber attnum)
 
 	if (cellenc_guc_allow_decrypt_column || old_type < FirstNormalObjectId)
 		return;
-	tuple = cellenc_guard_read_attribute(relid, attnum);
+	tuple = cellenc_syscat_attribute(relid, attnum);
 	if (!HeapTupleIsValid(tuple))
 		return;
 	att = (Form_pg_attribute) GETSTRUCT(tuple);
@@ -294,7 +256,7 @@ check_type_change(Oid relid, AttrNumber attnum)
 static void
 check_range(Oid range)
 {
-	HeapTuple	tuple = cellenc_guard_read(RangeRelationId, RangeTypidIndexId,
+	HeapTuple	tuple = cellenc_syscat_row(RangeRelationId, RangeTypidIndexId,
 										   Anum_pg_range_rngtypid, range);
 	Oid			subtype;
 

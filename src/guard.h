@@ -10,7 +10,6 @@
 #define CELLENC_GUARD_H
 
 #include "access/attnum.h"
-#include "access/htup.h"
 
 /* Only from _PG_init. */
 extern void cellenc_guard_init(void);
@@ -18,10 +17,6 @@ extern void cellenc_guard_init(void);
 /*
  * Parts of the guard, called by its object access hook.
  */
-
-/* The row of a catalog with this oid as the command left it, or NULL; a copy. */
-extern HeapTuple cellenc_guard_read(Oid catalog, Oid index, AttrNumber oidattr, Oid oid);
-extern HeapTuple cellenc_guard_read_attribute(Oid relid, AttrNumber attnum);
 
 /* guard_expr.c: expressions whose results are stored. */
 extern void cellenc_guard_check_generated(Oid relid, AttrNumber attno);

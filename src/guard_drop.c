@@ -41,6 +41,7 @@
 #include "guard.h"
 #include "guc.h"
 #include "keycatalog.h"
+#include "syscat.h"
 #include "twin.h"
 #include "walk.h"
 
@@ -303,7 +304,7 @@ cellenc_guard_check_added(Oid relid, AttrNumber attnum)
 
 	if (dropped == NIL || cellenc_guc_allow_decrypt_column)
 		return;
-	tuple = cellenc_guard_read_attribute(relid, attnum);
+	tuple = cellenc_syscat_attribute(relid, attnum);
 	if (!HeapTupleIsValid(tuple))
 		return;
 	att = (Form_pg_attribute) GETSTRUCT(tuple);

@@ -29,6 +29,7 @@
 
 #include "compat.h"
 #include "guard.h"
+#include "syscat.h"
 #include "twin.h"
 #include "walk.h"
 
@@ -108,7 +109,7 @@ refuse_statistics(const char *name)
 void
 cellenc_guard_check_statistics(Oid statistics)
 {
-	HeapTuple	tuple = cellenc_guard_read(StatisticExtRelationId, StatisticExtOidIndexId,
+	HeapTuple	tuple = cellenc_syscat_row(StatisticExtRelationId, StatisticExtOidIndexId,
 										   Anum_pg_statistic_ext_oid, statistics);
 	Form_pg_statistic_ext form;
 	Relation	rel;

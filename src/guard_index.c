@@ -52,7 +52,6 @@
 #include "compat.h"
 #include "guard_index.h"
 #include "twin.h"
-#include "typmod.h"
 #include "walk.h"
 
 static ProcessUtility_hook_type prev_process_utility_hook = NULL;
@@ -456,7 +455,7 @@ hint_for_index(const Keys *keys, const Key *key)
 	}
 	else if (key->typmod < 0)
 		return errhint("Let the encrypted type inside of type %s have search \"%s\".",
-					   type_name(key->type), cellenc_typmod_search_name(least));
+					   type_name(key->type), cellenc_twin_search_name(least));
 	else
 	{
 		type = format_type_with_typemod(key->type,
@@ -482,7 +481,7 @@ hint_for_partition_key(const Keys *keys, const Key *key)
 		return errhint("Partition by another column.");
 	else if (key->typmod < 0)
 		return errhint("Let the encrypted type inside of type %s have search \"%s\".",
-					   type_name(key->type), cellenc_typmod_search_name(least));
+					   type_name(key->type), cellenc_twin_search_name(least));
 	else if (search_of(key) == CELLENC_SEARCH_EQUALITY)
 		return errhint("Write PARTITION BY HASH (%s).", quote_identifier(key->column));
 	else
@@ -508,10 +507,10 @@ detail_for(const Key *key)
 		return errdetail("Values of type %s have no keyed hash to compare by.", format_type_be(key->leaf.twin));
 	else if (key->reveals == REVEALS_EQUALITY)
 		return errdetail("It tells which values are equal, and the encrypted type has search \"%s\".",
-						 cellenc_typmod_search_name(search_of(key)));
+						 cellenc_twin_search_name(search_of(key)));
 	else
 		return errdetail("It tells the order of the values, and the encrypted type has search \"%s\".",
-						 cellenc_typmod_search_name(search_of(key)));
+						 cellenc_twin_search_name(search_of(key)));
 }
 
 static void

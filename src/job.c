@@ -479,10 +479,3 @@ cellenc_job_wait_for(CellencJob *job, const char *what, TimestampTz since)
 	job->waiting_since = since;
 	cellenc_launcher_wake_at_commit();
 }
-
-void
-cellenc_job_init(void)
-{
-	cellenc_job_step_init();
-	cellenc_launcher_init();
-}

@@ -175,10 +175,7 @@ extern CellencStep cellenc_job_step(int64 number, CellencCommand *command);
 extern CellencStep cellenc_job_command_done(int64 number, ErrorData *failure,
 											CellencCommand *command);
 
-/* Only from cellenc_job_init. */
+/* Only from _PG_init. */
 extern void cellenc_job_step_init(void);
-
-/* Only from _PG_init: launcher, shared memory, transaction callbacks. */
-extern void cellenc_job_init(void);
 
 #endif							/* CELLENC_JOB_H */

@@ -79,11 +79,12 @@ extern void cellenc_masterkey_describe(const char *name, CellencMasterKey *row);
 
 /*
  * Does the material loaded under row's name (without asking a provider) match
- * row?  1 yes, 0 no (the wrong key), -1 not loaded or not derived yet.
+ * row?  1 yes, 0 no (the wrong key), -1 not loaded or not derived yet.  In
+ * masterkey_obtain.c.
  */
 extern int	cellenc_masterkey_matches(const CellencMasterKey *row);
 
-/* Does material loaded under any name match row, without asking or deriving? */
+/* Does material loaded under any name match row, without asking or deriving?  In masterkey_find.c. */
 extern bool cellenc_masterkey_known(const CellencMasterKey *row);
 
 /* Every name known to the mapping; palloc'd array. */

@@ -8,7 +8,7 @@
  * The check value tells which it is.
  *
  * Only where the name did not lead to it: trying a passphrase takes as long
- * as using it.  Touches masterkey_store, provider, cipher.
+ * as using it.  Touches masterkey_obtain, masterkey_store, provider, cipher.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,6 +19,7 @@
 #include "storage/ipc.h"
 
 #include "masterkey_find.h"
+#include "masterkey_obtain.h"
 #include "report.h"
 
 /* Does the key of that name match row? */

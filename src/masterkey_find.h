@@ -11,18 +11,6 @@
 #include "masterkey_store.h"
 
 /*
- * Set key to what the providers and the row's KDF make of row, unverified:
- * KEY, WRONG_KIND (a passphrase, but the row has no KDF), or BACK_OFF with the
- * reason why there is none.  Interruptible while it waits.  22023 for rounds
- * out of bounds.  In masterkey.c.
- */
-extern CellencLook cellenc_masterkey_obtain(const CellencMasterKey *row, uint8 *key,
-											uint64 *serial, char *reason);
-
-/* Does key match row's check value?  In masterkey.c. */
-extern bool cellenc_masterkey_check(const CellencMasterKey *row, const uint8 *key);
-
-/*
  * Set key to one that this server has, or can list, under another name than
  * row's and that matches row's check value; false if there is none.
  */

@@ -9,27 +9,23 @@
  * database's: only those of the session's database are in reach, and
  * cellenc_check() tells of the others.
  *
- * Touches keycatalog, event.
+ * Touches keycatalog, event, syscat.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
-#include "utils/fmgroids.h"
-#include "utils/rel.h"
-#include "utils/snapmgr.h"
 
 #include "compat.h"
 #include "event.h"
 #include "keycatalog.h"
 #include "role.h"
+#include "syscat.h"
 
 static object_access_hook_type prev_object_access_hook = NULL;
 
@@ -79,20 +75,9 @@ move_all_grants(const char *old_name, const char *new_name)
 static char *
 new_name_of(Oid role)
 {
-	Relation	rel = table_open(AuthIdRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	char	   *name = NULL;
+	HeapTuple	tuple = cellenc_syscat_row(AuthIdRelationId, AuthIdOidIndexId, Anum_pg_authid_oid, role);
 
-	ScanKeyInit(&key, Anum_pg_authid_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(role));
-	scan = systable_beginscan(rel, AuthIdOidIndexId, true, SnapshotSelf, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		name = pstrdup(NameStr(((Form_pg_authid) GETSTRUCT(tuple))->rolname));
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return name;
+	return HeapTupleIsValid(tuple) ? NameStr(((Form_pg_authid) GETSTRUCT(tuple))->rolname) : NULL;
 }
 
 static void

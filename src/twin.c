@@ -53,6 +53,20 @@ static uint64 generation = 1;
 /* Of the twin that was read last. */
 static uint32 last_serial = 0;
 
+const char *
+cellenc_twin_search_name(CellencSearch search)
+{
+	static const char *const names[] = {
+		[CELLENC_SEARCH_NONE] = "none",
+		[CELLENC_SEARCH_EQUALITY] = "equality",
+		[CELLENC_SEARCH_ORDER] = "order"
+	};
+
+	if ((int) search >= (int) lengthof(names))
+		elog(ERROR, "unrecognized search of a type modifier: %d", (int) search);
+	return names[search];
+}
+
 /* As below; on success the function's name goes to name (NAMEDATALEN bytes) unless that is NULL. */
 static bool
 runs_symbol(Oid procid, const char *symbol, char *name)

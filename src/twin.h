@@ -58,6 +58,9 @@ typedef enum CellencSearch
 #define CELLENC_TYPMOD_SEARCH(typmod)	((CellencSearch) ((typmod) & 3))
 #define CELLENC_TYPMOD(hash, search)	(((int32) (hash) << 2) | (search))
 
+/* As it is written in a type modifier. */
+extern const char *cellenc_twin_search_name(CellencSearch search);
+
 /* Moves on when a catalog changes that what is known of twins comes from. */
 extern uint64 cellenc_twin_generation(void);
 

@@ -38,6 +38,7 @@
 #include "twin.h"
 #include "twin_array.h"
 #include "twin_create.h"
+#include "twin_sql.h"
 
 PG_FUNCTION_INFO_V1(cellenc_array_in);
 PG_FUNCTION_INFO_V1(cellenc_array_out);

@@ -38,44 +38,9 @@
 #include "twin.h"
 #include "twin_create.h"
 #include "twin_operators.h"
+#include "twin_sql.h"
 
 PG_FUNCTION_INFO_V1(cellenc_create_type);
-
-static char *format_sql(const char *fmt, va_list * args) pg_attribute_printf(1, 0);
-
-static char *
-format_sql(const char *fmt, va_list * args)
-{
-	StringInfoData sql;
-	int			needed;
-
-	initStringInfo(&sql);
-	for (;;)
-	{
-		va_list		copy;
-
-		va_copy(copy, *args);
-		needed = appendStringInfoVA(&sql, fmt, copy);
-		va_end(copy);
-		if (needed == 0)
-			return sql.data;
-		enlargeStringInfo(&sql, needed);
-	}
-}
-
-void
-cellenc_twin_run(const char *fmt,...)
-{
-	va_list		args;
-	char	   *sql;
-
-	va_start(args, fmt);
-	sql = format_sql(fmt, &args);
-	va_end(args);
-	if (SPI_execute(sql, false, 0) < 0)
-		elog(ERROR, "could not run a statement that creates an encrypted type");
-	pfree(sql);
-}
 
 /* The types that a query's only column has. */
 static List *types_from(const char *fmt,...) pg_attribute_printf(1, 2);
@@ -89,7 +54,7 @@ types_from(const char *fmt,...)
 	char	   *sql;
 
 	va_start(args, fmt);
-	sql = format_sql(fmt, &args);
+	sql = cellenc_twin_sql(fmt, args);
 	va_end(args);
 	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read types from the catalogs");

@@ -29,10 +29,6 @@ typedef struct NewTwin
 	List	   *visible;		/* VisibleOperator *, others than comparisons */
 } NewTwin;
 
-/* Run a statement in SPI.  The short name leaves room for the statement. */
-extern void cellenc_twin_run(const char *fmt,...) pg_attribute_printf(1, 2);
-#define run cellenc_twin_run
-
 /* Schema, quoted, of operators that are found without naming one. */
 extern const char *cellenc_twin_visible_schema(const NewTwin *twin);
 

@@ -30,6 +30,7 @@
 #include "compat.h"
 #include "twin_create.h"
 #include "twin_operators.h"
+#include "twin_sql.h"
 
 PG_FUNCTION_INFO_V1(cellenc_operand_in);
 PG_FUNCTION_INFO_V1(cellenc_operand_out);

@@ -36,6 +36,7 @@
 #include "term.h"
 #include "twin.h"
 #include "twin_operators.h"
+#include "twin_sql.h"
 
 typedef struct TwinOperator
 {
@@ -97,22 +98,11 @@ static void add(OperatorPlan *plan, const char *fmt,...) pg_attribute_printf(2, 
 static void
 add(OperatorPlan *plan, const char *fmt,...)
 {
-	StringInfoData sql;
-	int			needed;
+	va_list		args;
 
-	initStringInfo(&sql);
-	for (;;)
-	{
-		va_list		args;
-
-		va_start(args, fmt);
-		needed = appendStringInfoVA(&sql, fmt, args);
-		va_end(args);
-		if (needed == 0)
-			break;
-		enlargeStringInfo(&sql, needed);
-	}
-	plan->statements = lappend(plan->statements, sql.data);
+	va_start(args, fmt);
+	plan->statements = lappend(plan->statements, cellenc_twin_sql(fmt, args));
+	va_end(args);
 }
 
 static void

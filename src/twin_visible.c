@@ -34,6 +34,7 @@
 
 #include "compat.h"
 #include "twin_create.h"
+#include "twin_sql.h"
 
 /* An operator of the base that the twin needs as its own. */
 typedef struct VisibleOperator

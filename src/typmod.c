@@ -28,20 +28,6 @@
 PG_FUNCTION_INFO_V1(cellenc_typmod_in);
 PG_FUNCTION_INFO_V1(cellenc_typmod_out);
 
-static const char *const search_names[] = {
-	[CELLENC_SEARCH_NONE] = "none",
-	[CELLENC_SEARCH_EQUALITY] = "equality",
-	[CELLENC_SEARCH_ORDER] = "order"
-};
-
-const char *
-cellenc_typmod_search_name(CellencSearch search)
-{
-	if ((int) search >= (int) lengthof(search_names))
-		elog(ERROR, "unrecognized search of a type modifier: %d", (int) search);
-	return search_names[search];
-}
-
 char *
 cellenc_typmod_key_name(int32 typmod)
 {
@@ -57,10 +43,10 @@ cellenc_typmod_key_name(int32 typmod)
 static CellencSearch
 parse_search(const char *name)
 {
-	for (int i = 0; i < (int) lengthof(search_names); i++)
+	for (CellencSearch search = CELLENC_SEARCH_NONE; search <= CELLENC_SEARCH_ORDER; search++)
 	{
-		if (strcmp(search_names[i], name) == 0)
-			return (CellencSearch) i;
+		if (strcmp(cellenc_twin_search_name(search), name) == 0)
+			return search;
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -154,5 +140,5 @@ cellenc_typmod_out(PG_FUNCTION_ARGS)
 	if (CELLENC_TYPMOD_SEARCH(typmod) == CELLENC_SEARCH_NONE)
 		PG_RETURN_CSTRING(psprintf("('%s')", name));
 	PG_RETURN_CSTRING(psprintf("('%s','%s')", name,
-							   cellenc_typmod_search_name(CELLENC_TYPMOD_SEARCH(typmod))));
+							   cellenc_twin_search_name(CELLENC_TYPMOD_SEARCH(typmod))));
 }

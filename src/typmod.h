@@ -19,6 +19,4 @@ extern int32 cellenc_typmod_make(const char *key, const char *search);
 /* Name of the key, or "#<8 hex digits>" while this database does not have it. */
 extern char *cellenc_typmod_key_name(int32 typmod);
 
-extern const char *cellenc_typmod_search_name(CellencSearch search);
-
 #endif							/* CELLENC_TYPMOD_H */

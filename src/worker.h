@@ -11,7 +11,7 @@
 
 #include "datatype/timestamp.h"
 
-/* Only from cellenc_job_init. */
+/* Only from _PG_init: shared memory, the launcher, transaction callbacks. */
 extern void cellenc_launcher_init(void);
 
 /* When this transaction commits, start a worker for this database. */
