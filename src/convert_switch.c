@@ -227,6 +227,20 @@ rename_toast(Oid toast, Oid relation)
 	CommandCounterIncrement();
 }
 
+/* Nobody uses them, but the rules for changes of pg_class want it. */
+static void
+lock_shadow(const CellencConvertHeap *heap, List *indexes)
+{
+	Oid			toast = cellenc_convert_toast(heap->shadow);
+	ListCell   *lc;
+
+	LockRelationOid(heap->shadow, AccessExclusiveLock);
+	if (OidIsValid(toast))
+		LockRelationOid(toast, AccessExclusiveLock);
+	foreach(lc, indexes)
+		LockRelationOid(lfirst_oid(lc), AccessExclusiveLock);
+}
+
 void
 cellenc_convert_swap(const CellencConvertHeap *heap)
 {
@@ -236,6 +250,7 @@ cellenc_convert_swap(const CellencConvertHeap *heap)
 	ListCell   *a;
 	ListCell   *b;
 
+	lock_shadow(heap, others);
 	swap_files(heap->relation, heap->shadow);
 	toast = cellenc_convert_toast(heap->relation);
 	own_toast(toast, heap->relation);
