@@ -24,7 +24,6 @@
 #include "utils/datum.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
-#include "utils/pg_locale.h"
 
 #include "codec.h"
 #include "compat.h"

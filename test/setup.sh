@@ -13,7 +13,7 @@ ALL_KINDS="clang symbols readme indent unit fuzz regress isolation tap clients"
 
 # Debian packages: to build and run; and to test, besides those.  The server's
 # come from server_packages.
-BUILD_PACKAGES="gcc libc6-dev make perl openssl libssl-dev libkrb5-dev libicu-dev"
+BUILD_PACKAGES="gcc libc6-dev make perl openssl libssl-dev libkrb5-dev"
 TEST_PACKAGES="libipc-run-perl clang libclang-rt-dev pg-bsd-indent libjansson-dev procps openssl-provider-fips"
 
 say() { printf '\n=== %s\n' "$*"; }
