@@ -33,6 +33,7 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
@@ -152,11 +153,20 @@ override_settings(void)
  * Transactions
  */
 
+/*
+ * DROP EXTENSION locks the extension before all that belongs to it: with a lock
+ * on the same, one of us waits for the other, and there is no deadlock.
+ */
 static void
 begin_transaction(void)
 {
+	Oid			extension;
+
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+	extension = get_extension_oid("cellenc", true);
+	if (OidIsValid(extension))
+		LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
