@@ -361,11 +361,12 @@ query(q{
 	ANALYZE big, big_parts;
 });
 my $sums = q{
-	SELECT md5(string_agg(id || o || n || e || h || plain || coalesce(toasted, '') || a::text || p::text || w, ',' ORDER BY id)) FROM big
-	UNION ALL SELECT md5(string_agg(o || v, ',' ORDER BY o)) FROM big_parts
-	UNION ALL SELECT md5(string_agg(plain, ',' ORDER BY id)) FROM big_unlogged
-	UNION ALL SELECT md5(string_agg(o || plain, ',' ORDER BY id)) FROM big_matview
-	UNION ALL SELECT md5(string_agg(o || c, ',' ORDER BY id)) FROM big_view};
+	SELECT 1, md5(string_agg(id || o || n || e || h || plain || coalesce(toasted, '') || a::text || p::text || w, ',' ORDER BY id)) FROM big
+	UNION ALL SELECT 2, md5(string_agg(o || v, ',' ORDER BY o)) FROM big_parts
+	UNION ALL SELECT 3, md5(string_agg(plain, ',' ORDER BY id)) FROM big_unlogged
+	UNION ALL SELECT 4, md5(string_agg(o || plain, ',' ORDER BY id)) FROM big_matview
+	UNION ALL SELECT 5, md5(string_agg(o || c, ',' ORDER BY id)) FROM big_view
+	ORDER BY 1};
 my $before = query($sums);
 my ($sealed) = sealed_values($node, 'postgres', 'SELECT plain FROM big WHERE id = 1');
 query("COPY cellenc.key_wrap TO '$tempdir/wraps'");
