@@ -72,8 +72,11 @@ sub prepared
 		if (!$number{$1}) { push @types, $self->{params}[$1 - 1]; $number{$1} = @types; }
 		"\$$number{$1}"/gex;
 	my $execute = chance(0.5) ? 'execute' : 'execute-binary';
+	my @executions = map { "$execute q" . arguments(@types) } 1 .. $times;
+	# it is analyzed again, with the types that its parameters were found to have; those of enums then need a cast
+	splice @executions, 1, 0, 'other ANALYZE ' . pick(@{ $self->{tables} })->{name} if @executions > 1 && $sql !~ /mood/ && chance(0.4);
 	return ('simple SET plan_cache_mode = ' . pick(qw(auto force_custom_plan force_generic_plan)), "prepare q $sql", 'describe q',
-		(map { "$execute q" . arguments(@types) } 1 .. $times), 'simple DEALLOCATE ALL');
+		@executions, 'simple DEALLOCATE ALL');
 }
 
 sub read_case

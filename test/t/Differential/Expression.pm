@@ -383,7 +383,8 @@ sub array
 	return 'true' if !@columns;
 	my $x = pick(@columns);
 	my $element = $x->{t} =~ s/\[\]$//r;
-	return pick("$x->{s} = " . unknown($x->{t}), "$x->{s} @> " . unknown($x->{t}), unknown($x->{t}) . " && $x->{s}", "cardinality($x->{s}) > 1",
+	return pick("$x->{s} = " . $self->untyped($x->{t}), "$x->{s} @> " . $self->untyped($x->{t}), "$x->{s} " . pick(qw(= <> < >= @> <@ &&)) . ' ARRAY[' . literal($element) . ']',
+		literal($x->{t}) . ' ' . pick(qw(= <> < >= @> <@ &&)) . " $x->{s}", unknown($x->{t}) . " && $x->{s}", "cardinality($x->{s}) > 1",
 		opened($x) . ' @> ARRAY[' . literal($element) . ']', literal($element) . " = ANY ($x->{s})", unknown($element) . " = ANY ($x->{s})", "($x->{s})[1] = " . unknown($element),
 		"$x->{s} < " . unknown($x->{t}), "array_length($x->{s}, 1) = 2");
 }
