@@ -531,7 +531,7 @@ cellenc_codec_identity(Datum value, uint8 *identity)
 
 	if (likely(!VARATT_IS_EXTERNAL(ptr) && !VARATT_IS_COMPRESSED(ptr)))
 	{
-		head = bytes[0] == CELLENC_FORMAT_TERM ? CELLENC_TERM_END : CELLENC_ID_END;
+		head = VARSIZE_ANY_EXHDR(ptr) > 0 && bytes[0] == CELLENC_FORMAT_TERM ? CELLENC_TERM_END : CELLENC_ID_END;
 		if (VARSIZE_ANY_EXHDR(ptr) < head + CELLENC_NONCE_LEN + CELLENC_TAG_LEN)
 			return false;
 		memcpy(identity, bytes + VARSIZE_ANY_EXHDR(ptr) - CELLENC_TAG_LEN, CELLENC_TAG_LEN);
