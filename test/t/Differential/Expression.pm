@@ -22,6 +22,9 @@ sub untyped
 {
 	my ($self, $type) = @_;
 
+	# doc/differences.md: of a type that has no operators of its own, an untyped
+	# parameter is not found again when the statement is parsed again
+	return unknown($type) if $types{$type}{own};
 	return $self->{params} && @{ $self->{params} } < 5 && chance(0.6) ? $self->param($type) : unknown($type);
 }
 
@@ -279,7 +282,7 @@ sub condition
 		my @list = map { chance(0.15) ? 'NULL' : chance(0.5) || $types{$type}{own} ? $self->untyped($type) : literal($type) } 1 .. between(1, 4);
 		return "$x->{s} " . (chance(0.2) ? 'NOT ' : '') . 'IN (' . join(', ', @list) . ')';
 	}
-	if ($way eq 'between')
+	if ($way eq 'between' && !$types{$type}{array})
 	{
 		return "$x->{s} " . (chance(0.2) ? 'NOT ' : '') . 'BETWEEN ' . (chance(0.1) ? 'SYMMETRIC ' : '')
 		  . $self->untyped($type) . ' AND ' . ($types{$type}{own} ? $self->untyped($type) : $self->constant($type)->{s});
@@ -321,8 +324,10 @@ sub condition
 sub compare
 {
 	my ($self, $x, $scope, $depth) = @_;
-	my $op = pick(@comparisons);
 	my $type = $x->{t};
+
+	# doc/differences.md: arrays are ordered among themselves only
+	my $op = pick($types{$type}{array} ? qw(= <>) : @comparisons);
 	my @others = columns_of($scope, $type);
 	my $like = $types{$type}{like};
 
@@ -383,10 +388,10 @@ sub array
 	return 'true' if !@columns;
 	my $x = pick(@columns);
 	my $element = $x->{t} =~ s/\[\]$//r;
-	return pick("$x->{s} = " . $self->untyped($x->{t}), "$x->{s} @> " . $self->untyped($x->{t}), "$x->{s} " . pick(qw(= <> < >= @> <@ &&)) . ' ARRAY[' . literal($element) . ']',
-		literal($x->{t}) . ' ' . pick(qw(= <> < >= @> <@ &&)) . " $x->{s}", unknown($x->{t}) . " && $x->{s}", "cardinality($x->{s}) > 1",
+	return pick("$x->{s} = " . $self->untyped($x->{t}), "$x->{s} @> " . $self->untyped($x->{t}), "$x->{s} " . pick(qw(= <> @> <@ &&)) . ' ARRAY[' . literal($element) . ']',
+		literal($x->{t}) . ' ' . pick(qw(= <> @> <@ &&)) . " $x->{s}", unknown($x->{t}) . " && $x->{s}", "cardinality($x->{s}) > 1",
 		opened($x) . ' @> ARRAY[' . literal($element) . ']', literal($element) . " = ANY ($x->{s})", unknown($element) . " = ANY ($x->{s})", "($x->{s})[1] = " . unknown($element),
-		"$x->{s} < " . unknown($x->{t}), "array_length($x->{s}, 1) = 2");
+		opened($x) . ' < ARRAY[' . literal($element) . ']', "array_length($x->{s}, 1) = 2");
 }
 
 # A query of one column of the type, and the column.
