@@ -44,6 +44,12 @@ UPDATE containers_a SET t[2] = 'changed', n = n || 9 WHERE id = 2;
 UPDATE containers_a SET t = array_append(t, 'last'::enctext('containers')) WHERE id = 3;
 SELECT id, t, n, cellenc_key_name(t[array_upper(t, 1)]) FROM containers_a WHERE id IN (2, 3) ORDER BY id;
 SELECT a.id, b.id FROM containers_a a JOIN containers_a b ON a.t = b.t ORDER BY 1;
+-- compared as they are: what a sort or a hash spills is sealed
+SET enable_mergejoin = off;
+SET enable_nestloop = off;
+EXPLAIN (COSTS OFF) SELECT count(*) FROM containers_a a JOIN containers_a b ON a.t = b.t;
+RESET enable_mergejoin;
+RESET enable_nestloop;
 SELECT id FROM containers_a WHERE t::text[] @> ARRAY['changed'];
 SELECT id FROM containers_a WHERE 'changed' = ANY (t);
 SELECT id FROM containers_a ORDER BY t DESC NULLS LAST, id;

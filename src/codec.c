@@ -522,33 +522,6 @@ cellenc_codec_open_to_compare(const CellencTwin *twin, Datum value)
 }
 
 bool
-cellenc_codec_identity(Datum value, uint8 *identity)
-{
-	struct varlena *ptr = (struct varlena *) DatumGetPointer(value);
-	const uint8 *bytes = (const uint8 *) VARDATA_ANY(ptr);
-	struct varatt_external toast;
-	Size		head;
-
-	if (likely(!VARATT_IS_EXTERNAL(ptr) && !VARATT_IS_COMPRESSED(ptr)))
-	{
-		head = VARSIZE_ANY_EXHDR(ptr) > 0 && bytes[0] == CELLENC_FORMAT_TERM ? CELLENC_TERM_END : CELLENC_ID_END;
-		if (VARSIZE_ANY_EXHDR(ptr) < head + CELLENC_NONCE_LEN + CELLENC_TAG_LEN)
-			return false;
-		memcpy(identity, bytes + VARSIZE_ANY_EXHDR(ptr) - CELLENC_TAG_LEN, CELLENC_TAG_LEN);
-		memcpy(identity + CELLENC_TAG_LEN, bytes + head, CELLENC_NONCE_LEN);
-		return true;
-	}
-	if (!VARATT_IS_EXTERNAL_ONDISK(ptr))
-		return false;
-
-	VARATT_EXTERNAL_GET_POINTER(toast, ptr);
-	memset(identity, 0, CELLENC_IDENTITY_LEN);
-	memcpy(identity, &toast.va_valueid, sizeof(toast.va_valueid));
-	memcpy(identity + sizeof(uint64), &toast.va_toastrelid, sizeof(toast.va_toastrelid));
-	return true;
-}
-
-bool
 cellenc_codec_is_literal(Datum value)
 {
 	PlainObject *object = as_object(value);

@@ -40,13 +40,6 @@ extern Datum cellenc_codec_open(const CellencTwin *twin, Datum value);
 extern Datum cellenc_codec_open_to_compare(const CellencTwin *twin, Datum value);
 
 /*
- * What tells a stored value from every other one: tag and nonce, or where it is
- * out of line the place.  False where there is no such thing.
- */
-#define CELLENC_IDENTITY_LEN (CELLENC_TAG_LEN + CELLENC_NONCE_LEN)
-extern bool cellenc_codec_identity(Datum value, uint8 *identity);
-
-/*
  * Is value a constant, under no column's key?
  */
 extern bool cellenc_codec_is_literal(Datum value);

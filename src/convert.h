@@ -232,10 +232,6 @@ extern void cellenc_convert_put_indexes(const CellencConversion *conversion, Lis
  * convert_depend.c
  */
 
-/* A row of a catalog by its oid, as a copy with its columns, or NULL. */
-extern HeapTuple cellenc_convert_read_row(Oid catalog, Oid index, AttrNumber attnum, Oid oid,
-										  TupleDesc *desc);
-
 /* Scan what pg_depend has on a column (0: any, or none) of relation. */
 extern SysScanDesc cellenc_convert_begin_dependents(Relation depend, Oid relation, AttrNumber attnum);
 

@@ -58,6 +58,7 @@
 
 #include "compat.h"
 #include "convert.h"
+#include "syscat.h"
 
 typedef enum TakenKind
 {
@@ -144,8 +145,8 @@ take_rule(List **taken, Oid rule)
 {
 	static const char create[] = "CREATE RULE ";
 	TupleDesc	desc;
-	HeapTuple	tuple = cellenc_convert_read_row(RewriteRelationId, RewriteOidIndexId,
-												 Anum_pg_rewrite_oid, rule, &desc);
+	HeapTuple	tuple = cellenc_syscat_visible_row(RewriteRelationId, RewriteOidIndexId,
+												   Anum_pg_rewrite_oid, rule, &desc);
 	Oid			relation = ((Form_pg_rewrite) GETSTRUCT(tuple))->ev_class;
 	char	   *definition;
 
@@ -163,8 +164,8 @@ static void
 take_policy(List **taken, Oid policy)
 {
 	TupleDesc	desc;
-	HeapTuple	tuple = cellenc_convert_read_row(PolicyRelationId, PolicyOidIndexId,
-												 Anum_pg_policy_oid, policy, &desc);
+	HeapTuple	tuple = cellenc_syscat_visible_row(PolicyRelationId, PolicyOidIndexId,
+												   Anum_pg_policy_oid, policy, &desc);
 	Form_pg_policy form = (Form_pg_policy) GETSTRUCT(tuple);
 	char	   *qual = expression_text(tuple, Anum_pg_policy_polqual, desc, form->polrelid);
 	char	   *check = expression_text(tuple, Anum_pg_policy_polwithcheck, desc, form->polrelid);
@@ -228,8 +229,8 @@ static void
 take_trigger(List **taken, Oid trigger)
 {
 	TupleDesc	desc;
-	HeapTuple	tuple = cellenc_convert_read_row(TriggerRelationId, TriggerOidIndexId,
-												 Anum_pg_trigger_oid, trigger, &desc);
+	HeapTuple	tuple = cellenc_syscat_visible_row(TriggerRelationId, TriggerOidIndexId,
+												   Anum_pg_trigger_oid, trigger, &desc);
 	Form_pg_trigger form;
 	char	   *name;
 	char	   *comment;
@@ -262,8 +263,8 @@ static void
 take_generated(const CellencConversion *conversion, List **taken, Oid attrdef)
 {
 	TupleDesc	desc;
-	HeapTuple	tuple = cellenc_convert_read_row(AttrDefaultRelationId, AttrDefaultOidIndexId,
-												 Anum_pg_attrdef_oid, attrdef, &desc);
+	HeapTuple	tuple = cellenc_syscat_visible_row(AttrDefaultRelationId, AttrDefaultOidIndexId,
+												   Anum_pg_attrdef_oid, attrdef, &desc);
 	Form_pg_attrdef form = (Form_pg_attrdef) GETSTRUCT(tuple);
 	Taken	   *entry;
 

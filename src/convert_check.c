@@ -54,6 +54,7 @@
 #include "convert.h"
 #include "guard_index.h"
 #include "keyring.h"
+#include "syscat.h"
 #include "twin.h"
 #include "typmod.h"
 #include "walk.h"
@@ -279,7 +280,7 @@ static void
 check_rule(Check *check, Oid rule)
 {
 	TupleDesc	desc;
-	HeapTuple	tuple = cellenc_convert_read_row(RewriteRelationId, RewriteOidIndexId, Anum_pg_rewrite_oid, rule, &desc);
+	HeapTuple	tuple = cellenc_syscat_visible_row(RewriteRelationId, RewriteOidIndexId, Anum_pg_rewrite_oid, rule, &desc);
 	Oid			relation;
 
 	if (!HeapTupleIsValid(tuple))
@@ -418,8 +419,8 @@ static void
 check_publication(Check *check, Oid row)
 {
 	TupleDesc	desc;
-	HeapTuple	tuple = cellenc_convert_read_row(PublicationRelRelationId, PublicationRelObjectIndexId,
-												 Anum_pg_publication_rel_oid, row, &desc);
+	HeapTuple	tuple = cellenc_syscat_visible_row(PublicationRelRelationId, PublicationRelObjectIndexId,
+												   Anum_pg_publication_rel_oid, row, &desc);
 
 	Bitmapset  *attnums = NULL;
 
@@ -434,8 +435,8 @@ static void
 check_default(Check *check, Oid attrdef)
 {
 	TupleDesc	desc;
-	HeapTuple	tuple = cellenc_convert_read_row(AttrDefaultRelationId, AttrDefaultOidIndexId,
-												 Anum_pg_attrdef_oid, attrdef, &desc);
+	HeapTuple	tuple = cellenc_syscat_visible_row(AttrDefaultRelationId, AttrDefaultOidIndexId,
+												   Anum_pg_attrdef_oid, attrdef, &desc);
 	AttrNumber	adnum;
 	char	   *name;
 
@@ -472,8 +473,8 @@ static void
 check_statistics(Check *check, Oid statistics)
 {
 	TupleDesc	desc;
-	HeapTuple	tuple = cellenc_convert_read_row(StatisticExtRelationId, StatisticExtOidIndexId,
-												 Anum_pg_statistic_ext_oid, statistics, &desc);
+	HeapTuple	tuple = cellenc_syscat_visible_row(StatisticExtRelationId, StatisticExtOidIndexId,
+												   Anum_pg_statistic_ext_oid, statistics, &desc);
 	Form_pg_statistic_ext form;
 	bool		stores = false;
 

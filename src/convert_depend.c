@@ -25,25 +25,6 @@
 #include "compat.h"
 #include "convert.h"
 
-HeapTuple
-cellenc_convert_read_row(Oid catalog, Oid index, AttrNumber attnum, Oid oid, TupleDesc *desc)
-{
-	Relation	rel = table_open(catalog, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, attnum, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(oid));
-	scan = systable_beginscan(rel, index, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		tuple = heap_copytuple(tuple);
-	*desc = CreateTupleDescCopy(RelationGetDescr(rel));
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return tuple;
-}
-
 SysScanDesc
 cellenc_convert_begin_dependents(Relation depend, Oid relation, AttrNumber attnum)
 {

@@ -41,6 +41,7 @@
 
 #include "compat.h"
 #include "convert.h"
+#include "syscat.h"
 
 typedef struct TakenView
 {
@@ -52,8 +53,8 @@ static Oid
 relation_of_rule(Oid rule)
 {
 	TupleDesc	desc;
-	HeapTuple	tuple = cellenc_convert_read_row(RewriteRelationId, RewriteOidIndexId,
-												 Anum_pg_rewrite_oid, rule, &desc);
+	HeapTuple	tuple = cellenc_syscat_visible_row(RewriteRelationId, RewriteOidIndexId,
+												   Anum_pg_rewrite_oid, rule, &desc);
 
 	return HeapTupleIsValid(tuple) ? ((Form_pg_rewrite) GETSTRUCT(tuple))->ev_class : InvalidOid;
 }

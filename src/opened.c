@@ -14,15 +14,18 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "utils/memutils.h"
 
 #include "codec.h"
 #include "opened.h"
 
+#define IDENTITY_LEN (CELLENC_TAG_LEN + CELLENC_NONCE_LEN)
+
 typedef struct OpenedEntry
 {
 	uint64		start;			/* of the identity */
-	uint8		rest[CELLENC_IDENTITY_LEN - sizeof(uint64)];
+	uint8		rest[IDENTITY_LEN - sizeof(uint64)];
 	Datum		plain;
 	char		status;			/* simplehash's */
 } OpenedEntry;
@@ -72,10 +75,41 @@ cellenc_opened_make_room(CellencOpened *opened)
 	opened->table = entries_create(opened->cxt, FIRST_ENTRIES, NULL);
 }
 
+/*
+ * What tells a stored value from every other one: tag and nonce, or where it is
+ * out of line the place.  False where there is no such thing.
+ */
+static bool
+read_identity(Datum value, uint8 *identity)
+{
+	struct varlena *ptr = (struct varlena *) DatumGetPointer(value);
+	const uint8 *bytes = (const uint8 *) VARDATA_ANY(ptr);
+	struct varatt_external toast;
+	Size		head;
+
+	if (likely(!VARATT_IS_EXTERNAL(ptr) && !VARATT_IS_COMPRESSED(ptr)))
+	{
+		head = VARSIZE_ANY_EXHDR(ptr) > 0 && bytes[0] == CELLENC_FORMAT_TERM ? CELLENC_TERM_END : CELLENC_ID_END;
+		if (VARSIZE_ANY_EXHDR(ptr) < head + CELLENC_NONCE_LEN + CELLENC_TAG_LEN)
+			return false;
+		memcpy(identity, bytes + VARSIZE_ANY_EXHDR(ptr) - CELLENC_TAG_LEN, CELLENC_TAG_LEN);
+		memcpy(identity + CELLENC_TAG_LEN, bytes + head, CELLENC_NONCE_LEN);
+		return true;
+	}
+	if (!VARATT_IS_EXTERNAL_ONDISK(ptr))
+		return false;
+
+	VARATT_EXTERNAL_GET_POINTER(toast, ptr);
+	memset(identity, 0, IDENTITY_LEN);
+	memcpy(identity, &toast.va_valueid, sizeof(toast.va_valueid));
+	memcpy(identity + sizeof(uint64), &toast.va_toastrelid, sizeof(toast.va_toastrelid));
+	return true;
+}
+
 Datum
 cellenc_opened_get(CellencOpened *opened, Datum value, bool *kept)
 {
-	uint8		identity[CELLENC_IDENTITY_LEN];
+	uint8		identity[IDENTITY_LEN];
 	uint64		start;
 	OpenedEntry *entry;
 	MemoryContext old;
@@ -83,7 +117,7 @@ cellenc_opened_get(CellencOpened *opened, Datum value, bool *kept)
 	bool		found;
 
 	*kept = false;
-	if (!cellenc_codec_identity(value, identity))
+	if (!read_identity(value, identity))
 		return cellenc_codec_open_to_compare(opened->twin, value);
 
 	memcpy(&start, identity, sizeof(start));

@@ -24,41 +24,49 @@
 
 #include "syscat.h"
 
-HeapTuple
-cellenc_syscat_row(Oid catalog, Oid index, AttrNumber oidattr, Oid oid)
+/* The first row that matches, as a copy; desc, unless NULL, gets its columns. */
+static HeapTuple
+first_row(Oid catalog, Oid index, ScanKey keys, int nkeys, Snapshot snapshot, TupleDesc *desc)
 {
 	Relation	rel = table_open(catalog, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	SysScanDesc scan = systable_beginscan(rel, index, true, snapshot, nkeys, keys);
+	HeapTuple	tuple = systable_getnext(scan);
 
-	ScanKeyInit(&key, oidattr, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(oid));
-	scan = systable_beginscan(rel, index, true, SnapshotSelf, 1, &key);
-	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 		tuple = heap_copytuple(tuple);
+	if (desc)
+		*desc = CreateTupleDescCopy(RelationGetDescr(rel));
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return tuple;
 }
 
 HeapTuple
+cellenc_syscat_row(Oid catalog, Oid index, AttrNumber oidattr, Oid oid)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, oidattr, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(oid));
+	return first_row(catalog, index, &key, 1, SnapshotSelf, NULL);
+}
+
+HeapTuple
+cellenc_syscat_visible_row(Oid catalog, Oid index, AttrNumber oidattr, Oid oid, TupleDesc *desc)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, oidattr, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(oid));
+	return first_row(catalog, index, &key, 1, NULL, desc);
+}
+
+HeapTuple
 cellenc_syscat_attribute(Oid relid, AttrNumber attnum)
 {
-	Relation	rel = table_open(AttributeRelationId, AccessShareLock);
 	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
 
 	ScanKeyInit(&keys[0], Anum_pg_attribute_attrelid, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(relid));
 	ScanKeyInit(&keys[1], Anum_pg_attribute_attnum, BTEqualStrategyNumber, F_INT2EQ,
 				Int16GetDatum(attnum));
-	scan = systable_beginscan(rel, AttributeRelidNumIndexId, true, SnapshotSelf, 2, keys);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		tuple = heap_copytuple(tuple);
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return tuple;
+	return first_row(AttributeRelationId, AttributeRelidNumIndexId, keys, 2, SnapshotSelf, NULL);
 }

@@ -151,6 +151,18 @@ read_base(Oid type, Oid *open)
 	return base;
 }
 
+Oid
+cellenc_twin_only_cast(Oid type)
+{
+	CatCList   *casts = SearchSysCacheList1(CASTSOURCETARGET, ObjectIdGetDatum(type));
+	Oid			target = InvalidOid;
+
+	if (casts->n_members == 1)
+		target = ((Form_pg_cast) GETSTRUCT(&casts->members[0]->tuple))->casttarget;
+	ReleaseSysCacheList(casts);
+	return target;
+}
+
 /* The function of a cast; InvalidOid where there is none. */
 static Oid
 cast_function(Oid source, Oid target)

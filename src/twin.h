@@ -61,6 +61,9 @@ typedef enum CellencSearch
 /* As it is written in a type modifier. */
 extern const char *cellenc_twin_search_name(CellencSearch search);
 
+/* The target of a type's only cast; InvalidOid where it has none, or several. */
+extern Oid	cellenc_twin_only_cast(Oid type);
+
 /* Moves on when a catalog changes that what is known of twins comes from. */
 extern uint64 cellenc_twin_generation(void);
 

@@ -24,12 +24,10 @@
 #include "access/transam.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_cast.h"
 #include "fmgr.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/catcache.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -76,22 +74,12 @@ cellenc_array_operand_base(Oid type)
 {
 	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
 	Oid			input;
-	CatCList   *casts;
-	Oid			base = InvalidOid;
 
 	if (!HeapTupleIsValid(tuple))
 		return InvalidOid;
 	input = ((Form_pg_type) GETSTRUCT(tuple))->typinput;
 	ReleaseSysCache(tuple);
-	if (!cellenc_twin_runs_symbol(input, IN_SYMBOL))
-		return InvalidOid;
-
-	/* its only cast */
-	casts = SearchSysCacheList1(CASTSOURCETARGET, ObjectIdGetDatum(type));
-	if (casts->n_members == 1)
-		base = ((Form_pg_cast) GETSTRUCT(&casts->members[0]->tuple))->casttarget;
-	ReleaseSysCacheList(casts);
-	return base;
+	return cellenc_twin_runs_symbol(input, IN_SYMBOL) ? cellenc_twin_only_cast(type) : InvalidOid;
 }
 
 Node *

@@ -13,12 +13,10 @@
 
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_cast.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_coerce.h"
 #include "utils/builtins.h"
-#include "utils/catcache.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -85,8 +83,7 @@ represented_type(Oid type)
 {
 	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
 	Oid			namespace;
-	CatCList   *casts;
-	Oid			result = type;
+	Oid			target;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for type %u", type);
@@ -95,11 +92,8 @@ represented_type(Oid type)
 	if (namespace != get_namespace_oid("cellenc", false))
 		return type;
 
-	casts = SearchSysCacheList1(CASTSOURCETARGET, ObjectIdGetDatum(type));
-	if (casts->n_members == 1)
-		result = ((Form_pg_cast) GETSTRUCT(&casts->members[0]->tuple))->casttarget;
-	ReleaseSysCacheList(casts);
-	return result;
+	target = cellenc_twin_only_cast(type);
+	return OidIsValid(target) ? target : type;
 }
 
 static void

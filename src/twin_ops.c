@@ -21,9 +21,9 @@
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 
 #include "codec.h"
 #include "compat.h"
@@ -52,8 +52,8 @@ PG_FUNCTION_INFO_V1(cellenc_twin_hash_extended);
 /* Class of the keyed hash of a type that has no term of its own. */
 #define NO_TERM_CLASS "hash"
 
-/* A plain value is remembered up to this length, across scans. */
-#define RECENT_MAX 128
+/* Terms of so many plain values are remembered. */
+#define RECENT_TERMS 4
 
 /* What is known of one of these functions, for the rest of the session. */
 typedef struct OpInfo
@@ -67,14 +67,6 @@ typedef struct OpInfo
 	const char *term_class;		/* NULL: terms do not tell equality */
 } OpInfo;
 
-/* A plain argument met before: the constant of a scan. */
-typedef struct KnownTerm
-{
-	uint64		serial;			/* of the key ring; 0: nothing is known */
-	Datum		value;
-	uint8		term[CELLENC_TERM_LEN];
-} KnownTerm;
-
 /* What these functions keep in fn_extra. */
 typedef struct OpState
 {
@@ -85,24 +77,26 @@ typedef struct OpState
 	bool		by_bytes;		/* equal if and only if the terms are */
 	Datum		met[2];			/* plain arguments of the call before, not to
 								 * be followed */
-	KnownTerm	known[2];
 } OpState;
 
 static HTAB *op_infos = NULL;
 
 /*
- * The plain value whose term was computed last: a scan that finds something
- * asks for that of its constant several times, by other functions.  It goes
- * with the transaction.
+ * Plain values whose terms were computed last: a scan asks for that of its
+ * constant for each comparison, and by several functions.  They go with the
+ * transaction, in whose context the bytes are.
  */
-static struct
+typedef struct RecentTerm
 {
-	uint64		serial;			/* of the key ring; 0: nothing is known */
+	uint64		serial;			/* of the key ring; 0: nothing is here */
 	Oid			type;
+	Oid			collation;		/* InvalidOid: equal terms tell equality */
 	Size		len;
-	char		bytes[RECENT_MAX];
+	char	   *bytes;
 	uint8		term[CELLENC_TERM_LEN];
-}			recent;
+} RecentTerm;
+
+static RecentTerm recent_terms[RECENT_TERMS];
 
 static bool
 is_hash_function(PGFunction function)
@@ -236,7 +230,6 @@ op_state(FunctionCallInfo fcinfo)
 		state->collation = PG_GET_COLLATION();
 		state->by_bytes = state->info->term_class &&
 			(state->collation == DEFAULT_COLLATION_OID || get_collation_isdeterministic(state->collation));
-		state->known[0].serial = state->known[1].serial = 0;
 	}
 	return state;
 }
@@ -345,93 +338,94 @@ recent_bytes(const TypeCacheEntry *base, const Datum *plain, Size *len)
 	}
 	else
 		return NULL;
-	return *len <= RECENT_MAX ? bytes : NULL;
+	return bytes;
 }
 
-static bool
-is_recent(Oid type, const char *bytes, Size len)
+/* The term of a plain value, if it is remembered, else NULL. */
+static const uint8 *
+recent_term(const OpState *state, int n, Datum plain)
 {
-	return recent.serial == cellenc_keyring_serial() && recent.type == type && recent.len == len &&
-		memcmp(recent.bytes, bytes, len) == 0;
+	Oid			type = state->info->base[n]->type_id;
+	Oid			collation = state->by_bytes ? InvalidOid : state->collation;
+	uint64		serial = cellenc_keyring_serial();
+	Size		len = 0;
+	const char *bytes = recent_bytes(state->info->base[n], &plain, &len);
+
+	for (int i = 0; bytes && i < RECENT_TERMS; i++)
+	{
+		const RecentTerm *recent = &recent_terms[i];
+
+		if (recent->serial == serial && recent->type == type && recent->collation == collation &&
+			recent->len == len && memcmp(recent->bytes, bytes, len) == 0)
+			return recent->term;
+	}
+	return NULL;
 }
 
 static void
-forget_recent(XactEvent event, void *arg)
+forget_term(RecentTerm *recent)
 {
-	recent.serial = 0;
-	cellenc_cipher_wipe(recent.bytes, recent.len);
-	recent.len = 0;
+	if (recent->bytes)
+	{
+		cellenc_cipher_wipe(recent->bytes, recent->len);
+		pfree(recent->bytes);
+	}
+	memset(recent, 0, sizeof(*recent));
 }
 
-/* The term of a plain argument, which may be that of the last one. */
 static void
-recent_term(const OpState *state, int n, Datum plain, uint8 *term)
+forget_terms(XactEvent event, void *arg)
+{
+	for (int i = 0; i < RECENT_TERMS; i++)
+		forget_term(&recent_terms[i]);
+}
+
+/* Remember a term, in place of the oldest.  serial: before it was computed. */
+static void
+remember_term(const OpState *state, int n, Datum plain, const uint8 *term, uint64 serial)
 {
 	static bool registered = false;
-	const TypeCacheEntry *base = state->info->base[n];
+	static int	oldest = 0;
+	RecentTerm *recent = &recent_terms[oldest];
 	Size		len = 0;
-	const char *bytes = state->by_bytes ? recent_bytes(base, &plain, &len) : NULL;
-	uint64		serial = cellenc_keyring_serial();
+	const char *bytes = recent_bytes(state->info->base[n], &plain, &len);
 
-	if (bytes && is_recent(base->type_id, bytes, len))
-	{
-		memcpy(term, recent.term, CELLENC_TERM_LEN);
-		return;
-	}
-	compute_term(state, n, plain, term);
 	if (!bytes || serial != cellenc_keyring_serial())
 		return;
-
 	if (!registered)
-		RegisterXactCallback(forget_recent, NULL);
+		RegisterXactCallback(forget_terms, NULL);
 	registered = true;
-	forget_recent(XACT_EVENT_COMMIT, NULL);
-	recent.type = base->type_id;
-	recent.len = len;
-	memcpy(recent.bytes, bytes, len);
-	memcpy(recent.term, term, CELLENC_TERM_LEN);
-	recent.serial = serial;
-}
 
-static bool
-same_plain(const TypeCacheEntry *base, Datum a, Datum b)
-{
-	Size		alen;
-	Size		blen;
-	const char *abytes = recent_bytes(base, &a, &alen);
-	const char *bbytes = recent_bytes(base, &b, &blen);
-
-	if (abytes && bbytes)
-		return alen == blen && memcmp(abytes, bbytes, alen) == 0;
-	return datum_image_eq(a, b, base->typbyval, base->typlen);
+	oldest = (oldest + 1) % RECENT_TERMS;
+	forget_term(recent);
+	recent->bytes = MemoryContextAlloc(TopTransactionContext, Max(len, 1));
+	memcpy(recent->bytes, bytes, len);
+	recent->len = len;
+	recent->type = state->info->base[n]->type_id;
+	recent->collation = state->by_bytes ? InvalidOid : state->collation;
+	memcpy(recent->term, term, CELLENC_TERM_LEN);
+	recent->serial = serial;
 }
 
 /*
- * The term of argument n, which is plain.  That of a value of the user's own
- * choice is only for those who have a right on some key.
+ * The term of argument n, which is plain, in buf.  That of a value of the
+ * user's own choice is only for those who have a right on some key.
  */
 static const uint8 *
-plain_term(FunctionCallInfo fcinfo, OpState *state, int n)
+plain_term(FunctionCallInfo fcinfo, const OpState *state, int n, uint8 *buf)
 {
 	Datum		plain = PG_GETARG_DATUM(n);
-	const TypeCacheEntry *base = state->info->base[n];
-	KnownTerm  *known = &state->known[n];
-	MemoryContext old;
+	const uint8 *term;
+	uint64		serial;
 
 	cellenc_keyring_check_search();
-	if (known->serial == cellenc_keyring_serial() && same_plain(base, plain, known->value))
-		return known->term;
-
-	if (known->value && !base->typbyval)
-		pfree(DatumGetPointer(known->value));
-	known->serial = 0;
-	known->value = (Datum) 0;
-	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-	known->value = datumCopy(plain, base->typbyval, base->typlen);
-	MemoryContextSwitchTo(old);
-	recent_term(state, n, plain, known->term);
-	known->serial = cellenc_keyring_serial();
-	return known->term;
+	term = recent_term(state, n, plain);
+	if (likely(term))
+		return memcpy(buf, term, CELLENC_TERM_LEN);
+	serial = cellenc_keyring_serial();
+	compute_term(state, n, plain, buf);
+	remember_term(state, n, plain, buf, serial);
+	return buf;
 }
 
 /*
@@ -447,7 +441,7 @@ argument_term(FunctionCallInfo fcinfo, OpState *state, int n, uint8 *buf)
 	if (term)
 		return term;
 	if (!state->info->twin[n])
-		return plain_term(fcinfo, state, n);
+		return plain_term(fcinfo, state, n, buf);
 
 	if (cellenc_codec_is_literal(PG_GETARG_DATUM(n)))
 		cellenc_keyring_check_search();
@@ -464,8 +458,6 @@ argument_term(FunctionCallInfo fcinfo, OpState *state, int n, uint8 *buf)
 static const uint8 *
 other_term(FunctionCallInfo fcinfo, OpState *state, int n, uint8 *buf)
 {
-	Size		len;
-	const char *bytes;
 	Datum		plain = PG_GETARG_DATUM(n);
 
 	if (state->info->twin[n])
@@ -473,11 +465,10 @@ other_term(FunctionCallInfo fcinfo, OpState *state, int n, uint8 *buf)
 	if (state->met[n] != plain)
 	{
 		state->met[n] = plain;
-		bytes = recent_bytes(state->info->base[n], &plain, &len);
-		if (!bytes || !is_recent(state->info->base[n]->type_id, bytes, len))
+		if (!recent_term(state, n, plain))
 			return NULL;
 	}
-	return plain_term(fcinfo, state, n);
+	return plain_term(fcinfo, state, n, buf);
 }
 
 static bool
