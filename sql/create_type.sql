@@ -100,6 +100,25 @@ SELECT id, m FROM enc WHERE m OPERATOR(cellenc.>=) 'fine'::mood ORDER BY m, id;
 SELECT cellenc_create_type('encmood', 'mood');
 \echo :LAST_ERROR_SQLSTATE
 
+-- beside their bases, whose own operators are polymorphic
+CREATE TABLE felt (id integer, m encfeeling('create_type', 'order'), r encint4range('create_type'));
+INSERT INTO felt SELECT i, (ARRAY['sad', 'fine', 'happy'])[i % 3 + 1]::mood, int4range(i, i + 2) FROM generate_series(1, 9) i;
+CREATE INDEX felt_m ON felt (m);
+PREPARE feel AS SELECT array_agg(id ORDER BY id) FROM felt WHERE m = $1 AND r && $2 AND $3 <> r AND m = ANY ($4);
+SELECT parameter_types FROM pg_prepared_statements WHERE name = 'feel';
+EXECUTE feel ('fine', '[1,6)', '[1,3)', '{fine,sad}');
+ANALYZE felt;
+EXECUTE feel ('fine', '[1,6)', '[1,3)', '{fine,sad}');
+SET enable_seqscan = off;
+EXPLAIN (COSTS OFF) SELECT id FROM felt WHERE m = 'fine'::mood;
+EXPLAIN (COSTS OFF) SELECT id FROM felt WHERE 'fine'::mood < m;
+EXPLAIN (COSTS OFF) SELECT id FROM felt WHERE m = ANY ('{fine,sad}'::mood[]);
+SELECT count(*) FROM felt WHERE m = ANY ('{fine,sad}'::mood[]);
+RESET enable_seqscan;
+SELECT id, r && '[3,4)', r @> '[3,4)', '[3,4)' <@ r, r * '[2,4)', r << int4range(4, 9) FROM felt WHERE id < 4 ORDER BY id;
+-- ordinary expressions are what they were
+SELECT m = 'fine', 'fine' = m, m IN ('sad', NULL), r = '[1,5)', '[1,2)' <@ r, r && r FROM plain WHERE id = 1;
+
 -- an extension's type
 CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
 SELECT cellenc_create_type('enccitext', 'citext');
@@ -118,7 +137,7 @@ CREATE UNIQUE INDEX ON ci (v);
 SELECT count(*) FROM ci WHERE v = 'BOB';
 
 -- they can be dropped and made again
-DROP TABLE enc, ci;
+DROP TABLE enc, ci, felt;
 SET client_min_messages = warning;
 DROP TYPE encfeeling CASCADE;
 DROP TYPE encpair CASCADE;

@@ -227,6 +227,29 @@ unsealed_comparison(Oid opno, Node **left, Node **right)
 }
 
 /*
+ * As above, for an operator of an encrypted type with whatever its base is one
+ * of (twin_visible.c), as enums are: it is a function of SQL's, which would be
+ * called for each element of an array, and which no index knows.
+ */
+static Oid
+polymorphic_comparison(Oid opno, Node *left, Node *right, bool right_is_array)
+{
+	Oid			left_type;
+	Oid			right_type;
+	Oid			actual_left = getBaseType(exprType(left));
+	Oid			actual_right = getBaseType(exprType(right));
+
+	if (opno < FirstNormalObjectId)
+		return InvalidOid;
+	op_input_types(opno, &left_type, &right_type);
+	if (IsPolymorphicType(left_type) == IsPolymorphicType(right_type))
+		return InvalidOid;
+	if (right_is_array)
+		actual_right = getBaseType(get_element_type(actual_right));
+	return hidden_operator(get_opname(opno), actual_left, actual_right);
+}
+
+/*
  * As above, for two arrays of encrypted values that are opened to be compared:
  * the operator of all arrays does without, and then sorts and hashes, and what
  * they spill, have sealed values.
@@ -259,6 +282,8 @@ rewrite_comparison(Oid *opno, Oid *function, List **args, bool right_is_array)
 
 	if (!OidIsValid(better))
 		better = unsealed_comparison(*opno, &left, &right);
+	if (!OidIsValid(better))
+		better = polymorphic_comparison(*opno, left, right, right_is_array);
 	if (!OidIsValid(better) && !right_is_array)
 		better = sealed_arrays(*opno, &left, &right);
 	if (!OidIsValid(better))
@@ -356,7 +381,7 @@ static bool
 operates_on_twin(Oid opno, List *args)
 {
 	return opno >= FirstNormalObjectId &&
-		(twin_of(linitial(args)) || cellenc_array_operand_source(linitial(args)));
+		(twin_of(linitial(args)) || twin_of(llast(args)) || cellenc_array_operand_source(linitial(args)));
 }
 
 /* Does a query open anything encrypted, or compare it as it is? */

@@ -16,6 +16,10 @@
  * makes it also what an unknown literal or parameter beside such an array
  * becomes, so it reads and writes as the base's array; clients are told of that.
  *
+ * And there is a second one, a "side", that the base's array alone becomes: an
+ * operator with the base's array itself would be the best for an unknown
+ * beside an ordinary one.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -221,10 +225,32 @@ create_array_type(const NewTwin *twin, const char *type, const char *name, const
 }
 
 static void
-create_array_operators(const NewTwin *twin, const char *type, const char *base)
+create_side_type(const char *side, const char *name, const char *base)
+{
+	const char *input = quote_identifier(psprintf("%s_in", name));
+	const char *output = quote_identifier(psprintf("%s_out", name));
+
+	run("CREATE TYPE %s", side);
+	run("CREATE FUNCTION cellenc.%s(cstring) RETURNS %s AS '$libdir/cellenc', 'cellenc_operand_in' "
+		"LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE", input, side);
+	run("CREATE FUNCTION cellenc.%s(%s) RETURNS cstring AS '$libdir/cellenc', 'cellenc_operand_out' "
+		"LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE", output, side);
+	run("CREATE TYPE %s (INPUT = cellenc.%s, OUTPUT = cellenc.%s, LIKE = %s, CATEGORY = 'A')",
+		side, input, output, base);
+	run("CREATE FUNCTION cellenc.%s(%s) RETURNS %s AS '$libdir/cellenc', 'cellenc_array_same' "
+		"LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF", quote_identifier(name), base, side);
+	run("CREATE CAST (%s AS %s) WITH FUNCTION cellenc.%s(%s) AS IMPLICIT",
+		base, side, quote_identifier(name), base);
+	run("CREATE FUNCTION cellenc.array_same(%s) RETURNS %s AS '$libdir/cellenc', 'cellenc_array_same' "
+		"LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF", side, base);
+	run("CREATE CAST (%s AS %s) WITH FUNCTION cellenc.array_same(%s)", side, base, side);
+}
+
+static void
+create_array_operators(const NewTwin *twin, const char *type, const char *side, const char *base)
 {
 	const char *schema = cellenc_twin_visible_schema(twin);
-	const char *sides[][2] = {{type, base}, {base, type}, {type, type}};
+	const char *sides[][2] = {{type, side}, {side, type}, {type, type}};
 
 	for (int i = 0; i < (int) lengthof(array_operators); i++)
 	{
@@ -248,27 +274,37 @@ create_array_operators(const NewTwin *twin, const char *type, const char *base)
 	}
 }
 
+/* A type of this file's goes when the encrypted type does. */
+static void
+bind_to_twin(const char *name, Oid twin)
+{
+	ObjectAddress made;
+	ObjectAddress by;
+
+	ObjectAddressSet(made, TypeRelationId,
+					 GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(name),
+									 ObjectIdGetDatum(get_namespace_oid("cellenc", false))));
+	ObjectAddressSet(by, TypeRelationId, twin);
+	recordDependencyOn(&made, &by, DEPENDENCY_NORMAL);
+}
+
 void
 cellenc_twin_create_array(const NewTwin *twin, const char *tag)
 {
 	Oid			array = get_array_type(twin->base);
 	char	   *name = psprintf("%s_array", tag);
 	char	   *type = psprintf("cellenc.%s", quote_identifier(name));
+	char	   *side_name = psprintf("%s_array_side", tag);
+	char	   *side = psprintf("cellenc.%s", quote_identifier(side_name));
 	char	   *base;
-	ObjectAddress made;
-	ObjectAddress by;
 
 	/* without `=`, arrays have none of these */
 	if (!OidIsValid(array) || !OidIsValid(twin->cache->eq_opr))
 		return;
 	base = format_type_extended(array, -1, FORMAT_TYPE_FORCE_QUALIFY);
 	create_array_type(twin, type, name, base);
-	create_array_operators(twin, type, base);
-
-	/* it goes when the encrypted type does */
-	ObjectAddressSet(made, TypeRelationId,
-					 GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(name),
-									 ObjectIdGetDatum(get_namespace_oid("cellenc", false))));
-	ObjectAddressSet(by, TypeRelationId, twin->type);
-	recordDependencyOn(&made, &by, DEPENDENCY_NORMAL);
+	create_side_type(side, side_name, base);
+	create_array_operators(twin, type, side, base);
+	bind_to_twin(name, twin->type);
+	bind_to_twin(side_name, twin->type);
 }

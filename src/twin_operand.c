@@ -52,6 +52,8 @@ static const OperandType operand_types[] = {
 	{"timestamp_operand", "timestamp", TYPCATEGORY_DATETIME},
 	{"int2_operand", "smallint", TYPCATEGORY_NUMERIC},
 	{"int4_operand", "integer", TYPCATEGORY_NUMERIC},
+	{"int8_operand", "bigint", TYPCATEGORY_NUMERIC},
+	{"timestamptz_operand", "timestamptz", TYPCATEGORY_DATETIME},
 	{"numeric_side", "numeric", TYPCATEGORY_NUMERIC},
 	{"float_side", "double precision", TYPCATEGORY_NUMERIC}
 };
@@ -67,6 +69,7 @@ static const struct
 	{INT4OID, "integer_operand"},
 	{INT4OID, "int4_operand"},
 	{INT8OID, "integer_operand"},
+	{INT8OID, "int8_operand"},
 	{NUMERICOID, "numeric_operand"},
 	{NUMERICOID, "numeric_side"},
 	{FLOAT4OID, "float_operand"},
@@ -74,7 +77,8 @@ static const struct
 	{FLOAT8OID, "float_side"},
 	{DATEOID, "date_operand"},
 	{TIMEOID, "time_operand"},
-	{TIMESTAMPOID, "timestamp_operand"}
+	{TIMESTAMPOID, "timestamp_operand"},
+	{TIMESTAMPTZOID, "timestamptz_operand"}
 };
 
 /* What PostgreSQL computes a mixed pair in. */
@@ -153,7 +157,10 @@ static const char *const float_functions[] = {
 	"degrees", "radians", "sin", "cos", "tan", "asin", "acos", "atan"
 };
 
-/* The others: name, arguments, result and body. */
+/*
+ * The others: name, arguments, result and body.  None with a namesake that
+ * takes no preferred type: between the two, unknowns could not decide.
+ */
 static const struct
 {
 	const char *name;
@@ -161,8 +168,6 @@ static const struct
 	const char *result;
 	const char *body;
 }			other_functions[] = {
-	{"round", "cellenc.integer_operand, integer", "numeric", "pg_catalog.round($1::bigint::numeric, $2)"},
-	{"trunc", "cellenc.integer_operand, integer", "numeric", "pg_catalog.trunc($1::bigint::numeric, $2)"},
 	{"to_timestamp", "cellenc.integer_operand", "timestamptz", "pg_catalog.to_timestamp($1::bigint::double precision)"},
 	{"date_trunc", "text, cellenc.date_operand", "timestamptz", "pg_catalog.date_trunc($1, $2::pg_catalog.date::timestamp with time zone)"},
 	{"date_trunc", "text, cellenc.time_operand", "interval", "pg_catalog.date_trunc($1, $2::time::interval)"},
@@ -304,7 +309,7 @@ create_binary_both_ways(const char *function, const char *operator, const char *
 	create_binary(function, operator, right, left, type);
 }
 
-/* Powers are not computed in integers, and neither is div(). */
+/* Powers are not computed in integers. */
 static void
 create_powers(void)
 {
@@ -315,7 +320,6 @@ create_powers(void)
 	create_binary_both_ways("power", "^", integer, "numeric", "numeric");
 	create_binary("power", "^", integer, integer, "double precision");
 	create_binary_both_ways("power", "^", "cellenc.numeric_operand", "cellenc.float_side", "double precision");
-	create_binary_both_ways("div", NULL, integer, "numeric", "numeric");
 }
 
 /* Modulo and the operators on bits exist for integers of one width only. */
@@ -385,6 +389,35 @@ create_single_operators(void)
 	}
 }
 
+/*
+ * `date <@ daterange` demands, as polymorphic operators do, that the element's
+ * type be the range's.  The range's side is polymorphic here, too: an unknown
+ * beside an ordinary range would become an operand of this very range's.
+ */
+static void
+create_range_operators(void)
+{
+	static const char *const elements[] = {
+		"int4_operand", "int8_operand", "numeric_operand", "date_operand", "timestamp_operand", "timestamptz_operand"
+	};
+	static const char *const ranges[] = {"anyrange", "anymultirange"};
+
+	for (int i = 0; i < (int) lengthof(elements); i++)
+	{
+		for (int j = 0; j < (int) lengthof(ranges); j++)
+		{
+			run("CREATE FUNCTION cellenc.contained(cellenc.%s, %s) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE "
+				"AS 'SELECT $1::%s OPERATOR(pg_catalog.<@) $2'", elements[i], ranges[j], like_of(elements[i]));
+			run("CREATE FUNCTION cellenc.contains(%s, cellenc.%s) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE "
+				"AS 'SELECT $1 OPERATOR(pg_catalog.@>) $2::%s'", ranges[j], elements[i], like_of(elements[i]));
+			run("CREATE OPERATOR pg_catalog.<@ (FUNCTION = cellenc.contained, LEFTARG = cellenc.%s, RIGHTARG = %s)",
+				elements[i], ranges[j]);
+			run("CREATE OPERATOR pg_catalog.@> (FUNCTION = cellenc.contains, LEFTARG = %s, RIGHTARG = cellenc.%s)",
+				ranges[j], elements[i]);
+		}
+	}
+}
+
 static void
 create_functions(void)
 {
@@ -420,6 +453,7 @@ cellenc_operand_create(PG_FUNCTION_ARGS)
 	create_powers();
 	create_integer_operators();
 	create_single_operators();
+	create_range_operators();
 	create_functions();
 	for (int i = 0; i < (int) lengthof(moments); i++)
 	{

@@ -10,11 +10,8 @@
  * of date it would compare with a timestamptz.  Which operators those are is
  * found by asking the parser, for each new twin.
  *
- * And `date <@ daterange` demands, as polymorphic operators do, that the
- * element's type be the range's: so the twin has operators with the ranges of
- * its base.  Arrays have none.  For `enctext[] @> text[]` to be found, it would
- * have to be declared over these types, but what becomes a twin implicitly does
- * so in arrays too: ordinary `varchar[] @> varchar[]` would be ambiguous.
+ * Ordinary expressions have to mean what they meant, unknowns included;
+ * test/t/048_plain_expressions.pl compares them all.
  *
  *-------------------------------------------------------------------------
  */
@@ -71,8 +68,9 @@ operator_names(const NewTwin *twin)
 	List	   *names = NIL;
 	MemoryContext cxt = CurrentMemoryContext;
 	char	   *sql = psprintf("SELECT DISTINCT oprname::text FROM pg_catalog.pg_operator WHERE oprkind = 'b' "
-							   "AND (oprleft IN (%u, %u, %u) OR oprright IN (%u, %u, %u)) ORDER BY 1",
-							   twin->base, ANYENUMOID, RECORDOID, twin->base, ANYENUMOID, RECORDOID);
+							   "AND (oprleft IN (%u, %u, %u, %u) OR oprright IN (%u, %u, %u, %u)) ORDER BY 1",
+							   twin->base, ANYENUMOID, ANYRANGEOID, RECORDOID,
+							   twin->base, ANYENUMOID, ANYRANGEOID, RECORDOID);
 
 	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read pg_operator");
@@ -112,14 +110,16 @@ actual_type(const NewTwin *twin, Oid declared)
 static void
 note_operator(NewTwin *twin, char *name, Oid base_op, Oid left, Oid right)
 {
+	Oid			declared_left;
+	Oid			declared_right;
 	Oid			base_left;
 	Oid			base_right;
 	VisibleOperator *op;
 	ListCell   *lc;
 
-	op_input_types(base_op, &base_left, &base_right);
-	base_left = actual_type(twin, base_left);
-	base_right = actual_type(twin, base_right);
+	op_input_types(base_op, &declared_left, &declared_right);
+	base_left = actual_type(twin, declared_left);
+	base_right = actual_type(twin, declared_right);
 
 	/* what converts the base further would decide what an unknown becomes */
 	if ((left == twin->type && base_left != twin->base) ||
@@ -134,13 +134,20 @@ note_operator(NewTwin *twin, char *name, Oid base_op, Oid left, Oid right)
 
 	/*
 	 * With a type that has no such operator of its own, an unknown beside it
-	 * would become the twin in ordinary expressions.
+	 * would become the twin in ordinary expressions.  Where the base's is
+	 * polymorphic, so is that side of the twin's: then it cannot.
 	 */
 	if (left != right && !OidIsValid(OpernameGetOprid(list_make1(makeString(name)),
 													  left == twin->type ? right : left,
 													  left == twin->type ? right : left)))
-		return;
-	if (is_comparison(twin, name))
+	{
+		Oid		   *other = left == twin->type ? &right : &left;
+
+		*other = other == &right ? declared_right : declared_left;
+		if (!IsPolymorphicType(*other))
+			return;
+	}
+	else if (is_comparison(twin, name))
 	{
 		twin->compares_visibly |= left == right;
 		return;
@@ -257,34 +264,6 @@ create_operator(const NewTwin *twin, const VisibleOperator *op)
 		schema, op->name, function, left, right);
 }
 
-/* Element and range; ranges that users made are not known to us. */
-static void
-create_range_operators(const NewTwin *twin)
-{
-	Oid			ranges[8];
-	int			nranges = 0;
-
-	if (SPI_execute(psprintf("SELECT unnest(ARRAY[rngtypid, rngmultitypid]) FROM pg_catalog.pg_range "
-							 "WHERE rngsubtype = %u AND rngtypid < %u ORDER BY 1",
-							 twin->base, FirstNormalObjectId), true, lengthof(ranges)) != SPI_OK_SELECT)
-		elog(ERROR, "could not read pg_range");
-	for (; nranges < (int) SPI_processed; nranges++)
-	{
-		bool		isnull;
-
-		ranges[nranges] = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[nranges],
-														 SPI_tuptable->tupdesc, 1, &isnull));
-	}
-	for (int i = 0; i < nranges; i++)
-	{
-		VisibleOperator contained = {"<@", resolve("<@", twin->base, ranges[i]), twin->type, ranges[i]};
-		VisibleOperator contains = {"@>", resolve("@>", ranges[i], twin->base), ranges[i], twin->type};
-
-		create_operator(twin, &contained);
-		create_operator(twin, &contains);
-	}
-}
-
 void
 cellenc_twin_create_visible(const NewTwin *twin)
 {
@@ -292,5 +271,4 @@ cellenc_twin_create_visible(const NewTwin *twin)
 
 	foreach(lc, twin->visible)
 		create_operator(twin, lfirst(lc));
-	create_range_operators(twin);
 }

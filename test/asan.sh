@@ -25,7 +25,7 @@ cd "$(dirname "$0")/.."
 
 # To build PostgreSQL with what the tests use of it.
 SERVER_PACKAGES="ca-certificates dpkg-dev gcc libc6-dev make perl bison flex pkg-config tzdata
-    libicu-dev liblz4-dev libreadline-dev libssl-dev libxml2-dev uuid-dev zlib1g-dev"
+    libicu-dev libipc-run-perl liblz4-dev libreadline-dev libssl-dev libxml2-dev uuid-dev zlib1g-dev"
 SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
 # PostgreSQL frees nothing when a process ends.  The quarantine is bounded
 # because a test may have dozens of backends.

@@ -22,9 +22,6 @@ sub untyped
 {
 	my ($self, $type) = @_;
 
-	# doc/differences.md: of a type that has no operators of its own, an untyped
-	# parameter is not found again when the statement is parsed again
-	return unknown($type) if $types{$type}{own};
 	return $self->{params} && @{ $self->{params} } < 5 && chance(0.6) ? $self->param($type) : unknown($type);
 }
 
@@ -279,13 +276,13 @@ sub condition
 	return $x->{s} if $type eq 'bool' && chance(0.3);
 	if ($way eq 'list')
 	{
-		my @list = map { chance(0.15) ? 'NULL' : chance(0.5) || $types{$type}{own} ? $self->untyped($type) : literal($type) } 1 .. between(1, 4);
+		my @list = map { chance(0.15) ? 'NULL' : chance(0.5) || !compares($type) ? $self->untyped($type) : literal($type) } 1 .. between(1, 4);
 		return "$x->{s} " . (chance(0.2) ? 'NOT ' : '') . 'IN (' . join(', ', @list) . ')';
 	}
 	if ($way eq 'between' && !$types{$type}{array})
 	{
 		return "$x->{s} " . (chance(0.2) ? 'NOT ' : '') . 'BETWEEN ' . (chance(0.1) ? 'SYMMETRIC ' : '')
-		  . $self->untyped($type) . ' AND ' . ($types{$type}{own} ? $self->untyped($type) : $self->constant($type)->{s});
+		  . $self->untyped($type) . ' AND ' . (!compares($type) ? $self->untyped($type) : $self->constant($type)->{s});
 	}
 	if ($way eq 'distinct')
 	{
@@ -296,7 +293,7 @@ sub condition
 		my $list = join ',', map { '"' . (value($type) =~ s/(["\\])/\\$1/gr) . '"' } 1 .. between(0, 3);
 		my $op = pick('= ANY', '= ANY', '<> ALL', '< ANY', '>= ALL');
 		return "$x->{s} $op ('{$list}')" if chance(0.4);
-		return "$x->{s} $op (ARRAY[" . literal($type) . ', ' . literal($type) . '])' if chance(0.5) && !$types{$type}{own};
+		return "$x->{s} $op (ARRAY[" . literal($type) . ', ' . literal($type) . '])' if chance(0.5) && compares($type);
 		return opened($x) . " $op ('{$list}'::" . ($types{$type}{domain} // $type) . '[])';
 	}
 	return $self->in_query($x, $scope, $depth - 1) if $way eq 'in_query';
@@ -308,7 +305,7 @@ sub condition
 	if ($way eq 'row')
 	{
 		my $y = pick(@columns);
-		if (!$types{$type}{own} && !$types{ $y->{t} }{own})
+		if (compares($type) && compares($y->{t}))
 		{
 			my ($a, $b) = map { s/.*\.//r } $x->{s}, $y->{s};
 			my @tables = grep { my %has = map { $_->{name} => 1 } @{ $_->{columns} }; $has{$a} && $has{$b} } @{ $self->{tables} };
@@ -334,10 +331,10 @@ sub compare
 	@others = grep { ($types{ $_->{t} }{like} // '') eq $like } @$scope if $like && chance(0.4);
 	my $other = weighted(
 		4, $self->untyped($type),
-		$types{$type}{own} ? () : (3, $self->constant($type)->{s}),
-		$types{$type}{own} ? () : (1.5, $self->expr($type, $scope, $depth)->{s}),
-		@others ? (2, do { my $y = pick(@others); $types{$type}{own} ? $y->{s} . '::' . ($types{$type}{domain} // $type) : $y->{s} }) : ());
-	my $left = $types{$type}{own} && $other =~ /::/ ? opened($x) : $x->{s};
+		!compares($type) ? () : (3, $self->constant($type)->{s}),
+		!compares($type) ? () : (1.5, $self->expr($type, $scope, $depth)->{s}),
+		@others ? (2, do { my $y = pick(@others); !compares($type) ? $y->{s} . '::' . ($types{$type}{domain} // $type) : $y->{s} }) : ());
+	my $left = !compares($type) && $other =~ /::/ ? opened($x) : $x->{s};
 	if ($types{$type}{like} && $type !~ /char/ && chance(0.06))
 	{
 		my $query = $self->one_column($type, $scope);
@@ -418,7 +415,7 @@ sub in_query
 {
 	my ($self, $x, $scope, $depth) = @_;
 	my $query = $self->one_column($x->{t}, $scope);
-	my $left = $types{ $x->{t} }{own} && ($x->{e} xor $query->{e}) ? undef : $x->{s};
+	my $left = !compares($x->{t}) && ($x->{e} xor $query->{e}) ? undef : $x->{s};
 
 	return 'true' if !defined $left;
 	return "$left " . pick('IN', 'IN', 'NOT IN', '= ANY') . " ($query->{sql})";
@@ -449,7 +446,7 @@ sub equal_columns
 			my $family = $types{ $l->{t} }{like} && ($types{ $r->{t} }{like} // '') eq $types{ $l->{t} }{like};
 
 			next if !$same && !($family && chance(0.3));
-			next if $types{ $l->{t} }{own} && ($l->{e} xor $r->{e});
+			next if !compares($l->{t}) && ($l->{e} xor $r->{e});
 			push @pairs, "$l->{s} = $r->{s}";
 		}
 	}

@@ -13,7 +13,7 @@ use List::Util qw(shuffle);
 our @EXPORT = qw(
   %types @names @common %short catalog_queries
   pick chance between some weighted
-  ordered value unknown literal quoted
+  compares ordered value unknown literal quoted
   node columns_of opened argument alike
 );
 
@@ -40,7 +40,7 @@ our %types = (
 	json => { twin => 'encjson', values => [ '1', '{"a":1}', '{ "a": 1.0, "b": [1, 2]}', '[]', 'null' ], unequal => 1, search => ['none'] },
 	bytea => { values => [ '\x00', '\x', '\xff', '\x616263', '\x0000' ] },
 	inet => { values => [qw(1.2.3.4 1.2.3.0/24 10.0.0.1 ::1 10.0.0.0/8 1.2.3.4/24)] },
-	mood => { twin => 'encmood', values => [qw(sad ok happy)], own => 1, search => [qw(none order)] },
+	mood => { twin => 'encmood', values => [qw(sad ok happy)], own => 1, compares => 1, search => [qw(none order)] },
 	timetz => { twin => 'enctimetz', values => [qw(00:00+00 12:34:56+02 12:00-05 13:00-04)] },
 	macaddr => { twin => 'encmacaddr', values => [qw(08:00:2b:01:02:03 ff:ff:ff:ff:ff:ff 00:00:00:00:00:00)] },
 	bpchar => { twin => 'encbpchar', values => [ 'a', 'b', 'a ', 'hello', '' ], search => [qw(none order)] },
@@ -59,6 +59,9 @@ our %short = ('smallint' => 'int2', 'integer' => 'int4', 'bigint' => 'int8', 're
 	'double precision' => 'float8', 'boolean' => 'bool', 'character varying' => 'varchar',
 	'character' => 'bpchar', 'time without time zone' => 'time', 'time with time zone' => 'timetz',
 	'timestamp without time zone' => 'timestamp', 'timestamp with time zone' => 'timestamptz');
+
+# Does an encrypted value of this type compare with an opened or plain one?
+sub compares { my ($type) = @_; return !$types{$type}{own} || $types{$type}{compares}; }
 
 # What the server has: functions and operators over these types that depend on
 # nothing but their arguments, and make nothing large.
