@@ -112,6 +112,13 @@ CREATE TABLE carried_referring (n integer REFERENCES carried_number (n), i bigin
 CALL carried_convert('carried_number', 'm');
 CALL carried_convert('carried_referring', 'n', 'order');
 CALL carried_convert('carried_number', 'n', 'none');
+RESET ROLE;
+ALTER TABLE carried_referring DISABLE TRIGGER ALL;
+SET ROLE carried_owner;
+CALL carried_convert('carried_number', 'n', 'order');
+RESET ROLE;
+ALTER TABLE carried_referring ENABLE TRIGGER ALL;
+SET ROLE carried_owner;
 CALL carried_convert('carried_number', 'n', 'order');
 RESET ROLE;
 CALL cellenc_wait();
@@ -192,6 +199,7 @@ CREATE CONSTRAINT TRIGGER carried_constraint AFTER UPDATE ON carried DEFERRABLE 
 WHEN (NEW.ssn LIKE '%z') EXECUTE FUNCTION carried_trigger();
 ALTER TABLE carried DISABLE TRIGGER carried_off, ENABLE ALWAYS TRIGGER carried_when;
 COMMENT ON TRIGGER carried_when ON carried IS 'a trigger';
+ALTER TRIGGER carried_when ON carried DEPENDS ON EXTENSION plpgsql;
 CREATE RULE carried_rule AS ON DELETE TO carried WHERE OLD.ssn = 's9' AND '{x}'::carried_domain[] IS NOT NULL
 DO INSTEAD INSERT INTO carried_log VALUES ('rule ' || OLD.ssn);
 ALTER TABLE carried DISABLE RULE carried_rule;
@@ -214,6 +222,7 @@ FROM pg_proc WHERE proname ~ '^carried_(of|add)$'
 UNION ALL SELECT 'rule', rulename, oid, NULL, ev_enabled::text, obj_description(oid, 'pg_rewrite') FROM pg_rewrite WHERE rulename ~ '^carried'
 UNION ALL SELECT 'policy', polname, oid, polroles::regrole[]::text, polcmd::text, obj_description(oid, 'pg_policy') FROM pg_policy WHERE polname ~ '^carried'
 UNION ALL SELECT 'trigger', tgname, 0, NULL, tgenabled::text, obj_description(oid, 'pg_trigger') FROM pg_trigger WHERE tgname ~ '^carried'
+UNION ALL SELECT 'for extension', tgname, refobjid, NULL, NULL, NULL FROM pg_trigger t JOIN pg_depend ON classid = 'pg_trigger'::regclass AND objid = t.oid AND deptype = 'x'
 UNION ALL SELECT 'statistics', stxname, 0, stxowner::regrole::text, NULL, NULL FROM pg_statistic_ext WHERE stxname ~ '^carried'
 UNION ALL SELECT 'filter', pg_get_expr(prqual, prrelid), 0, NULL, prattrs::text, NULL FROM pg_publication_rel WHERE prrelid = 'carried'::regclass;
 CREATE TABLE carried_before AS SELECT * FROM carried_objects;
@@ -303,6 +312,10 @@ CREATE TABLE carried_log (what text);
 CREATE TRIGGER carried_parted BEFORE INSERT ON carried_parts FOR EACH ROW WHEN (NEW.ssn LIKE 's%') EXECUTE FUNCTION carried_trigger();
 ALTER TABLE carried_parts_2 DISABLE TRIGGER carried_parted;
 ALTER TABLE carried_parts ADD UNIQUE (ssn, id);
+CREATE INDEX carried_parts_ssn ON carried_parts (ssn);
+ALTER INDEX carried_parts_1_ssn_idx RENAME TO carried_named;
+ALTER INDEX carried_parts_2_ssn_idx RENAME TO carried_parts_1_ssn_idx;
+COMMENT ON INDEX carried_named IS 'a part of an index';
 CREATE POLICY carried_policy ON carried_parts_1 USING (ssn <> '');
 INSERT INTO carried_parts VALUES (1, 'x'), (2, 'x'), (2, NULL);
 CALL carried_convert('carried_parts', 'ssn');
@@ -316,6 +329,8 @@ SELECT tableoid::regclass, * FROM carried_parts ORDER BY id, ssn;
 SELECT * FROM carried_log;
 SELECT tgrelid::regclass, tgname, tgenabled, pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'carried_parted' ORDER BY 1;
 \d carried_parts_1
+\d carried_parts_2
+SELECT obj_description('carried_named'::regclass);
 
 RESET ROLE;
 SELECT count(*) FROM pg_class WHERE relnamespace = 'cellenc_conversion'::regnamespace;

@@ -42,6 +42,7 @@
 #include "catalog/pg_rewrite.h"
 #include "catalog/pg_trigger.h"
 #include "commands/comment.h"
+#include "commands/extension.h"
 #include "commands/trigger.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -235,6 +236,7 @@ take_trigger(List **taken, Oid trigger)
 	char	   *name;
 	char	   *comment;
 	Taken	   *entry;
+	ListCell   *lc;
 	bool		isnull;
 
 	/* those of partitions come and go with their parent's */
@@ -249,6 +251,10 @@ take_trigger(List **taken, Oid trigger)
 	entry = add(taken, TAKEN_TEXT, TriggerRelationId, trigger, cellenc_convert_owner(form->tgrelid));
 	add_text(entry, TextDatumGetCString(DirectFunctionCall1(pg_get_triggerdef, ObjectIdGetDatum(trigger))));
 	add_trigger_states(entry, form->tgrelid, name);
+	foreach(lc, getAutoExtensionsOfObject(TriggerRelationId, trigger))
+		add_text(entry, psprintf("ALTER TRIGGER %s ON %s DEPENDS ON EXTENSION %s", quote_identifier(name),
+								 relation_name(form->tgrelid),
+								 quote_identifier(get_extension_name(lfirst_oid(lc)))));
 	if (comment)
 		add_text(entry, psprintf("COMMENT ON TRIGGER %s ON %s IS %s", quote_identifier(name),
 								 relation_name(form->tgrelid), quote_literal_cstr(comment)));

@@ -33,8 +33,10 @@
 #include "catalog/pg_publication_rel.h"
 #include "catalog/pg_rewrite.h"
 #include "catalog/pg_statistic_ext.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
+#include "commands/trigger.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/bitmapset.h"
@@ -141,7 +143,7 @@ why_not_unique(Oid constraint)
 
 /* Why an index that compares values of the column cannot be; NULL: it can. */
 static const char *
-why_not(const Check *check, Relation index, int n, Oid class)
+why_not(const Check *check, Relation index, Oid class)
 {
 	Oid			am = index->rd_rel->relam;
 	Oid			type = TupleDescAttr(RelationGetDescr(check->rel), check->attnum - 1)->atttypid;
@@ -185,7 +187,7 @@ check_index(Check *check, Oid indexid)
 
 		if (index->rd_index->indkey.values[n] != check->attnum)
 			continue;
-		why = why_not(check, index, n, classes->values[n]);
+		why = why_not(check, index, classes->values[n]);
 		if (why)
 			add(check, name, "%s", why);
 		else if (OidIsValid(constraint) && index->rd_rel->relam == BTREE_AM_OID && check->encrypts &&
@@ -374,6 +376,30 @@ note_plain(Check *check, Oid relation, AttrNumber attnum)
 										get_attname(relation, attnum, false), get_rel_name(relation)));
 }
 
+/* Whoever makes it again does not know of DISABLE TRIGGER. */
+static void
+check_foreign_key_triggers(Check *check, Oid constraint)
+{
+	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_trigger_tgconstraint, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(constraint));
+	scan = systable_beginscan(triggers, TriggerConstraintIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		if (form->tgenabled != TRIGGER_FIRES_ON_ORIGIN)
+			add(check, describe(ConstraintRelationId, constraint),
+				"triggers of it on table \"%s\" are disabled or enabled in another way than usual", get_rel_name(form->tgrelid));
+	}
+	systable_endscan(scan);
+	table_close(triggers, AccessShareLock);
+}
+
 static void
 check_foreign_key(Check *check, Oid constraint)
 {
@@ -383,6 +409,7 @@ check_foreign_key(Check *check, Oid constraint)
 
 	if (!cellenc_convert_read_foreign_key(constraint, &key))
 		return;
+	check_foreign_key_triggers(check, constraint);
 	for (int i = 0; i < key.nkeys; i++)
 	{
 		bool		refers = key.referencing == relation && key.referencing_columns[i] == check->attnum;

@@ -55,6 +55,14 @@ typedef struct Definition
 	char	   *sql;
 } Definition;
 
+/* A partition's part of an index, which is made with the whole. */
+typedef struct PartitionIndex
+{
+	Oid			relation;
+	char	   *name;
+	char	   *comment;
+} PartitionIndex;
+
 /*
  * What is to be made again after the column's type has changed.  A UNIQUE
  * constraint cannot name an operator class: where another one is needed, a
@@ -69,6 +77,7 @@ typedef struct TakenIndex
 	char	   *comment;
 	bool		is_replident;
 	bool		is_clustered;
+	List	   *partitions;		/* of PartitionIndex * */
 } TakenIndex;
 
 static int
@@ -309,6 +318,35 @@ changed_statement(const CellencConversion *conversion, HeapTuple tuple, AttrNumb
 	return stmt;
 }
 
+static char *
+index_comment(Oid index)
+{
+	Oid			constraint = get_index_constraint(index);
+
+	return OidIsValid(constraint) ? GetComment(constraint, ConstraintRelationId, 0) :
+		GetComment(index, RelationRelationId, 0);
+}
+
+static List *
+take_partitions(Oid index)
+{
+	List	   *list = NIL;
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(index, NoLock, NULL))
+	{
+		PartitionIndex *entry = palloc(sizeof(PartitionIndex));
+
+		if (lfirst_oid(lc) == index)
+			continue;
+		entry->relation = IndexGetRelation(lfirst_oid(lc), false);
+		entry->name = get_rel_name(lfirst_oid(lc));
+		entry->comment = index_comment(lfirst_oid(lc));
+		list = lappend(list, entry);
+	}
+	return list;
+}
+
 static void
 take_index(const CellencConversion *conversion, Oid index, AttrNumber attnum, List **taken)
 {
@@ -329,10 +367,10 @@ take_index(const CellencConversion *conversion, Oid index, AttrNumber attnum, Li
 		entry->relation = form->indrelid;
 		entry->name = get_rel_name(index);
 		entry->stmt = stmt;
-		entry->comment = OidIsValid(constraint) ? GetComment(constraint, ConstraintRelationId, 0) :
-			GetComment(index, RelationRelationId, 0);
+		entry->comment = index_comment(index);
 		entry->is_replident = form->indisreplident;
 		entry->is_clustered = form->indisclustered;
+		entry->partitions = take_partitions(index);
 		*taken = lappend(*taken, entry);
 	}
 	ReleaseSysCache(tuple);
@@ -371,6 +409,47 @@ cellenc_convert_take_indexes(const CellencConversion *conversion)
 	return taken;
 }
 
+/* The index of the list that is on this table; InvalidOid: none. */
+static Oid
+index_on(List *indexes, Oid relation)
+{
+	ListCell   *lc;
+
+	foreach(lc, indexes)
+	{
+		if (IndexGetRelation(lfirst_oid(lc), false) == relation)
+			return lfirst_oid(lc);
+	}
+	return InvalidOid;
+}
+
+/* Name and comment as they were; twice, because another one may have the name by now. */
+static void
+put_partitions(const TakenIndex *taken)
+{
+	List	   *indexes = find_all_inheritors(get_relname_relid(taken->name, get_rel_namespace(taken->relation)),
+											  NoLock, NULL);
+
+	for (int final = 0; final < 2; final++)
+	{
+		ListCell   *lc;
+
+		foreach(lc, taken->partitions)
+		{
+			PartitionIndex *entry = lfirst(lc);
+			Oid			index = index_on(indexes, entry->relation);
+
+			if (!OidIsValid(index))
+				continue;
+			if (strcmp(get_rel_name(index), entry->name) != 0)
+				RenameRelationInternal(index, final ? entry->name : psprintf("cellenc_%u", index), true, true);
+			if (final && entry->comment)
+				CreateComments(index, RelationRelationId, 0, entry->comment);
+			CommandCounterIncrement();
+		}
+	}
+}
+
 void
 cellenc_convert_put_indexes(const CellencConversion *conversion, List *taken)
 {
@@ -383,6 +462,7 @@ cellenc_convert_put_indexes(const CellencConversion *conversion, List *taken)
 		const char *table = quote_qualified_identifier(schema, get_rel_name(entry->relation));
 
 		create_index(entry->relation, cellenc_convert_owner(entry->relation), entry->stmt);
+		put_partitions(entry);
 		if (entry->comment)
 			cellenc_convert_run("COMMENT ON INDEX %s IS %s",
 								quote_qualified_identifier(schema, entry->name),
