@@ -59,8 +59,12 @@ cellenc_admin_bootstrap(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-void
-cellenc_admin_create_key(const char *name, const char *master_key)
+/*
+ * Create a key with version 1, wrapped under the named master key (NULL: the
+ * default one); with the database's first key, also the search key.
+ */
+static void
+create_key(const char *name, const char *master_key)
 {
 	CellencKeyRow key;
 	CellencKeyRow other;
@@ -124,7 +128,7 @@ cellenc_create_key(PG_FUNCTION_ARGS)
 			PG_RETURN_INT32(1);
 		}
 	}
-	cellenc_admin_create_key(name, master_key);
+	create_key(name, master_key);
 	PG_RETURN_INT32(1);
 }
 
@@ -239,7 +243,7 @@ cellenc_admin_create_unknown_key(const char *name)
 	const char *role = GetUserNameFromId(GetUserId(), false);
 	const int	privileges[] = {CELLENC_PRIV_ENCRYPT, CELLENC_PRIV_DECRYPT};
 
-	cellenc_admin_create_key(name, NULL);
+	create_key(name, NULL);
 	if (superuser() || !cellenc_keycatalog_key_by_name(name, &key))
 		return;
 	for (int i = 0; i < (int) lengthof(privileges); i++)

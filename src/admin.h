@@ -9,12 +9,6 @@
 #define CELLENC_ADMIN_H
 
 /*
- * Create a key with version 1, wrapped under the named master key (NULL: the
- * default one); with the database's first key, also the search key.
- */
-extern void cellenc_admin_create_key(const char *name, const char *master_key);
-
-/*
  * Create the key that a type modifier names, for cellenc.unknown_key =
  * 'create': no privilege is checked, and whoever wrote it may use the key.
  */

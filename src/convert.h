@@ -192,10 +192,6 @@ extern int	cellenc_convert_catch_up(const CellencConversion *conversion,
 									 const CellencConvertHeap *heap, Relation rel, int limit,
 									 bool *more);
 
-/* The expression that makes a new value of the column (number attnum) of rel. */
-extern Node *cellenc_convert_expression(const CellencConversion *conversion, Relation rel,
-										AttrNumber attnum);
-
 /*
  * convert_index.c
  */

@@ -57,8 +57,9 @@ typedef struct Converter
 	int64		converted;		/* values */
 } Converter;
 
-Node *
-cellenc_convert_expression(const CellencConversion *conversion, Relation rel, AttrNumber attnum)
+/* The expression that makes a new value of the column (number attnum) of rel. */
+static Node *
+make_expression(const CellencConversion *conversion, Relation rel, AttrNumber attnum)
 {
 	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
 	Node	   *var = (Node *) makeVar(1, attnum, att->atttypid, att->atttypmod, att->attcollation, 0);
@@ -79,7 +80,7 @@ begin_converter(Converter *converter, const CellencConversion *conversion, const
 	converter->shadow = table_open(heap->shadow, RowExclusiveLock);
 	converter->attnum = cellenc_convert_attnum(conversion, heap->relation);
 	converter->estate = CreateExecutorState();
-	expr = cellenc_convert_expression(conversion, rel, converter->attnum);
+	expr = make_expression(conversion, rel, converter->attnum);
 	if (!expr)
 		elog(ERROR, "could not convert column %d of relation \"%s\"", converter->attnum,
 			 RelationGetRelationName(rel));

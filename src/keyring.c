@@ -288,8 +288,9 @@ cellenc_keyring_key_by_hash(int32 name_hash)
 	return find_key(name_hash);
 }
 
-CellencKey *
-cellenc_keyring_key_by_name(const char *name)
+/* NULL where there is none. */
+static CellencKey *
+key_by_name(const char *name)
 {
 	CellencKeyRow row;
 
@@ -302,7 +303,7 @@ cellenc_keyring_key_by_name(const char *name)
 CellencKey *
 cellenc_keyring_require_key(const char *name)
 {
-	CellencKey *key = cellenc_keyring_key_by_name(name);
+	CellencKey *key = key_by_name(name);
 
 	if (!key)
 		ereport(ERROR,

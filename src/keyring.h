@@ -57,11 +57,10 @@ struct CellencKeyVersion
 	CellencVersionRow row;
 };
 
-/* By the 29 bits of a typmod or by name; NULL where there is none. */
+/* By the 29 bits of a typmod; NULL where there is none. */
 extern CellencKey *cellenc_keyring_key_by_hash(int32 name_hash);
-extern CellencKey *cellenc_keyring_key_by_name(const char *name);
 
-/* As above, but 42704 where there is none. */
+/* By name; 42704 where there is none. */
 extern CellencKey *cellenc_keyring_require_key(const char *name);
 
 /* The row of a version of a key by its number; 42704 where there is none. */

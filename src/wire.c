@@ -67,8 +67,12 @@ static int	utility_depth = 0;
 static const char *executed_text = NULL;
 static bool executed_is_open = false;
 
-Oid
-cellenc_wire_type(Oid type)
+/*
+ * The type that a client sees instead of an encrypted type, an array of one or
+ * a domain over either; InvalidOid where type holds nothing encrypted.
+ */
+static Oid
+wire_type(Oid type)
 {
 	const CellencTwin *twin;
 	Oid			element;
@@ -83,7 +87,7 @@ cellenc_wire_type(Oid type)
 		return twin->base;
 	element = get_element_type(type);
 	if (OidIsValid(element))
-		element = cellenc_wire_type(element);
+		element = wire_type(element);
 	return OidIsValid(element) ? get_array_type(element) : InvalidOid;
 }
 
@@ -149,7 +153,7 @@ inner_query(Query *query)
 static bool
 is_encrypted(const TargetEntry *entry)
 {
-	return !entry->resjunk && OidIsValid(cellenc_wire_type(exprType((Node *) entry->expr)));
+	return !entry->resjunk && OidIsValid(wire_type(exprType((Node *) entry->expr)));
 }
 
 static bool
@@ -375,7 +379,7 @@ variable_params(ParseState *pstate)
 static Oid
 parameter_base(Oid type)
 {
-	Oid			base = cellenc_wire_type(type);
+	Oid			base = wire_type(type);
 
 	if (!OidIsValid(base) && type >= FirstNormalObjectId)
 		base = cellenc_array_operand_base(type);
@@ -523,7 +527,7 @@ returns_encrypted(CachedPlanSource *source)
 {
 	for (int i = 0; source->resultDesc && i < source->resultDesc->natts; i++)
 	{
-		if (OidIsValid(cellenc_wire_type(TupleDescAttr(source->resultDesc, i)->atttypid)))
+		if (OidIsValid(wire_type(TupleDescAttr(source->resultDesc, i)->atttypid)))
 			return true;
 	}
 	return false;
