@@ -299,6 +299,12 @@ cellenc_convert_shadow_fits(const CellencConversion *conversion, const CellencCo
 }
 
 static void
+leave_extension(Oid classid, Oid objectid)
+{
+	(void) deleteDependencyRecordsForClass(classid, objectid, ExtensionRelationId, DEPENDENCY_EXTENSION);
+}
+
+static void
 drop(Oid classid, Oid objectid)
 {
 	ObjectAddress object;
@@ -309,8 +315,10 @@ drop(Oid classid, Oid objectid)
 		LockRelationOid(objectid, AccessExclusiveLock);
 		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(objectid)))
 			return;
-		(void) deleteDependencyRecordsForClass(RelationRelationId, objectid, ExtensionRelationId,
-											   DEPENDENCY_EXTENSION);
+		leave_extension(RelationRelationId, objectid);
+		/* since 17, pg_upgrade has made these members as well */
+		leave_extension(TypeRelationId, get_rel_type_id(objectid));
+		leave_extension(TypeRelationId, get_array_type(get_rel_type_id(objectid)));
 		CommandCounterIncrement();
 	}
 	performDeletion(&object, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);

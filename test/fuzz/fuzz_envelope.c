@@ -42,7 +42,7 @@ extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
  * One key for everything: the fuzzer finds the salt and the tag hard enough
  * to guess, and a key made for each input would only cost time.
  */
-static const uint8_t key[CELLENC_KEY_LEN] = "cellenc fuzzing: a data key ....";
+static const uint8_t key[CELLENC_KEY_LEN + 1] = "cellenc fuzzing: a data key ....";
 static const uint8_t uuid[CELLENC_UUID_LEN] = "cellenc fuzzing";
 static const uint8_t nonce[CELLENC_NONCE_LEN] = "cellenc fuzzing: nonce ";
 static const uint8_t term[CELLENC_TERM_LEN] = "cellenc fuzzing";

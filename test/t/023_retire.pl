@@ -14,7 +14,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = start_node('primary', allows_streaming => 'logical',
+my $node = start_node('primary', no_data_checksums => 1, allows_streaming => 'logical',
 	conf => "max_prepared_transactions = 5\nautovacuum = off\n");
 my $tempdir = PostgreSQL::Test::Utils::tempdir();
 
