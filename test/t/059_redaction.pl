@@ -220,7 +220,8 @@ system_or_bail('sh', '-c', 'ulimit -l 0 && exec "$@"', 'sh', 'pg_ctl', '-w', '-D
 my ($rc, $out, $stderr) = $node->psql('postgres', 'SELECT ssn FROM people');
 like($stderr, qr/master key "default"/, 'the master key is missing');
 is($node->safe_psql('postgres', $findings),
-	'master_keys memory_lock pg_stat_statements ssl',
+	# the address sanitizer has locks of memory do nothing
+	'master_keys ' . ($node->config_data('--cflags') =~ /-fsanitize=\S*address/ ? '' : 'memory_lock ') . 'pg_stat_statements ssl',
 	'cellenc_check() tells of the server');
 system_or_bail('pg_ctl', '-w', '-D', $node->data_dir, 'stop');
 done_testing();
