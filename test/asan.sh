@@ -126,7 +126,7 @@ fi
 rc=0
 "${fixed[@]}" env PG_CONFIG="$cache/bin/pg_config" KINDS="${KINDS:-regress isolation tap}" \
     LIMIT="${LIMIT:-4h}" PG_TEST_TIMEOUT_DEFAULT="${PG_TEST_TIMEOUT_DEFAULT:-900}" \
-    PGISOLATIONTIMEOUT="${PGISOLATIONTIMEOUT:-900}" \
+    PGCTLTIMEOUT="${PGCTLTIMEOUT:-900}" PGISOLATIONTIMEOUT="${PGISOLATIONTIMEOUT:-900}" \
     ASAN_OPTIONS="$OPTIONS" UBSAN_OPTIONS="$OPTIONS" test/run.sh test || rc=$?
 
 reports=0
