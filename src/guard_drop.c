@@ -273,9 +273,14 @@ static bool
 is_key_table(Oid relid)
 {
 	Oid			namespace = get_namespace_oid(EXTENSION, true);
+	Oid			extension;
 
-	return OidIsValid(namespace) && get_rel_namespace(relid) == namespace &&
-		getExtensionOfObject(RelationRelationId, relid) == get_extension_oid(EXTENSION, true);
+	if (!OidIsValid(namespace) || get_rel_namespace(relid) != namespace)
+		return false;
+
+	/* without the extension, a schema of this name is somebody's own */
+	extension = get_extension_oid(EXTENSION, true);
+	return OidIsValid(extension) && getExtensionOfObject(RelationRelationId, relid) == extension;
 }
 
 void

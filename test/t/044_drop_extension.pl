@@ -43,6 +43,19 @@ drops(new_database(q{SELECT cellenc_create_key('pii')}), 'DROP EXTENSION cellenc
 drops(new_database(q{SELECT cellenc_create_key('pii'); CREATE VIEW v AS SELECT 'x'::enctext AS v}),
 	'DROP EXTENSION cellenc CASCADE', 'a view');
 
+# A database without the extension, whose users have a schema of that name
+$node->safe_psql('postgres', 'CREATE DATABASE without');
+sql_is($node, 'without', q{
+	SET client_min_messages = warning;
+	CREATE SCHEMA cellenc;
+	CREATE TABLE cellenc.key (id integer PRIMARY KEY, v text);
+	CREATE VIEW cellenc.keys AS SELECT * FROM cellenc.key;
+	DROP VIEW cellenc.keys;
+	DROP TABLE cellenc.key;
+	CREATE TABLE cellenc.twin (id serial);
+	DROP SCHEMA cellenc CASCADE;
+	SELECT to_regnamespace('cellenc') IS NULL}, 't', "somebody's own schema cellenc is dropped");
+
 # Columns
 my $db = new_database(q{
 	SELECT cellenc_create_key('pii');
