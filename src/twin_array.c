@@ -225,7 +225,7 @@ create_array_type(const NewTwin *twin, const char *type, const char *name, const
 }
 
 static void
-create_side_type(const char *side, const char *name, const char *base)
+create_side_type(const char *side, const char *name, const char *base, bool collatable)
 {
 	const char *input = quote_identifier(psprintf("%s_in", name));
 	const char *output = quote_identifier(psprintf("%s_out", name));
@@ -235,8 +235,8 @@ create_side_type(const char *side, const char *name, const char *base)
 		"LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE", input, side);
 	run("CREATE FUNCTION cellenc.%s(%s) RETURNS cstring AS '$libdir/cellenc', 'cellenc_operand_out' "
 		"LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE", output, side);
-	run("CREATE TYPE %s (INPUT = cellenc.%s, OUTPUT = cellenc.%s, LIKE = %s, CATEGORY = 'A')",
-		side, input, output, base);
+	run("CREATE TYPE %s (INPUT = cellenc.%s, OUTPUT = cellenc.%s, LIKE = %s, CATEGORY = 'A', COLLATABLE = %s)",
+		side, input, output, base, collatable ? "true" : "false");
 	run("CREATE FUNCTION cellenc.%s(%s) RETURNS %s AS '$libdir/cellenc', 'cellenc_array_same' "
 		"LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF", quote_identifier(name), base, side);
 	run("CREATE CAST (%s AS %s) WITH FUNCTION cellenc.%s(%s) AS IMPLICIT",
@@ -303,7 +303,7 @@ cellenc_twin_create_array(const NewTwin *twin, const char *tag)
 		return;
 	base = format_type_extended(array, -1, FORMAT_TYPE_FORCE_QUALIFY);
 	create_array_type(twin, type, name, base);
-	create_side_type(side, side_name, base);
+	create_side_type(side, side_name, base, OidIsValid(get_typcollation(twin->base)));
 	create_array_operators(twin, type, side, base);
 	bind_to_twin(name, twin->type);
 	bind_to_twin(side_name, twin->type);
