@@ -91,6 +91,11 @@ my $functions = join ', ', map { "'$_'" } split /\n/, $node->safe_psql('encrypte
 	SELECT DISTINCT proname FROM pg_proc p WHERE pronamespace = 'pg_catalog'::regnamespace AND oid >= 16384
 		AND EXISTS (SELECT FROM pg_proc q WHERE q.proname = p.proname AND q.pronamespace = p.pronamespace AND q.oid < 16384)});
 like($functions, qr/'round'/, 'the extension overloads functions');
+# Without arguments, these cannot be named; doc/differences.md lists them
+is($node->safe_psql('encrypted', q{
+	SELECT string_agg(name, ' ' ORDER BY name COLLATE "C") FROM (SELECT proname::text FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+		GROUP BY proname HAVING count(*) > 1 AND count(*) FILTER (WHERE oid < 16384) = 1) p (name)}),
+	'acos asin atan cbrt cos degrees radians sin tan', 'functions whose names alone were unique');
 same('a function', qq{
 	SELECT format('%s(%s)', f, a) FROM unnest(ARRAY[$functions]) f, (SELECT '\$1' UNION ALL SELECT 'NULL::' || type FROM types) t (a)
 	UNION ALL SELECT format('%s(%s, %s)', f, a, b) FROM unnest(ARRAY[$functions]) f,
