@@ -5,13 +5,13 @@
 
 check('insert every type', fn () => same(insert_zoe(ZO), [[ZO, false]]));
 
-foreach (ZOE as $name => $value) {
+foreach (READ as $name => $value) {
     check("read $name", fn () => same(rows("SELECT $name FROM person WHERE email = ?", [ZO]), [[$value]]));
 }
 
 check('read a whole row', function () {
     $row = rows('SELECT * FROM person', [], PDO::FETCH_ASSOC)[0];
-    same(array_intersect_key($row, ZOE), ZOE);
+    same(array_intersect_key($row, ZOE), READ);
 });
 
 check('read into an object', function () {
@@ -61,15 +61,16 @@ check('NULLs', function () {
 });
 
 check('extreme numbers', function () {
-    $row = [-32768, -2147483648, PHP_INT_MIN, '-12345678901234567890.123456789', '1.7976931348623157e+308', '-0.5'];
+    $row = [-32768, -2147483648, PHP_INT_MIN, '-12345678901234567890.123456789'];
+    $floats = ['1.7976931348623157e+308', '-0.5'];
     same(rows('UPDATE person SET level = ?, visits = ?, points = ?, salary = ?, score = ?, ratio = ? WHERE email = ?'
-        . ' RETURNING level, visits, points, salary, score, ratio', [...$row, 'default@example.org']), [$row]);
+        . ' RETURNING level, visits, points, salary, score, ratio', [...$row, ...$floats, 'default@example.org']),
+        [[...$row, ...array_map(read_float(...), $floats)]]);
 });
 
 check('NaN and infinity', function () {
-    $row = ['NaN', 'NaN', '-Infinity'];
     same(rows('UPDATE person SET salary = ?, score = ?, ratio = ? WHERE email = ? RETURNING salary, score, ratio',
-        [...$row, 'default@example.org']), [$row]);
+        ['NaN', 'NaN', '-Infinity', 'default@example.org']), [['NaN', read_float('NaN'), read_float('-Infinity')]]);
 });
 
 check('a long text and many bytes', function () {
@@ -205,7 +206,7 @@ check('DISTINCT, and DISTINCT ON', function () {
 
 check('aggregates', fn () => same(
     rows('SELECT count(*), count(born), sum(visits), avg(visits), min(name), max(born), sum(salary), avg(score), bool_and(active) FROM person'),
-    [[5, 4, 70, '14.0000000000000000', "Bob O'Brien", '2001-01-01', '174000.739', '1.1', false]]));
+    [[5, 4, 70, '14.0000000000000000', "Bob O'Brien", '2001-01-01', '174000.739', read_float('1.1'), false]]));
 
 check('aggregates into arrays, text and json', fn () => same(
     rows("SELECT array_agg(visits ORDER BY visits), string_agg(name, '; ' ORDER BY name), jsonb_agg(email ORDER BY email) FROM person WHERE active"),
@@ -252,7 +253,7 @@ check('savepoint', function () {
     $db->exec('ROLLBACK TO one');
     run('UPDATE person SET score = ? WHERE email = ?', [2.5, ZO]);
     $db->commit();
-    same(rows('SELECT note, score FROM person WHERE email = ?', [ZO]), [['kept', '2.5']]);
+    same(rows('SELECT note, score FROM person WHERE email = ?', [ZO]), [['kept', read_float('2.5')]]);
 });
 
 check('SELECT FOR UPDATE', function () {
