@@ -72,7 +72,7 @@ final class Metadata extends Checks {
     }
 
     @Override
-    void run() {
+    void run() throws SQLException {
         results();
         // Simple mode has no parameters to ask for.
         if (sendsBytes) {
@@ -81,7 +81,14 @@ final class Metadata extends Checks {
         catalog();
     }
 
-    private void results() {
+    /** What the driver calls jsonb's class, which depends on its version: of a value from no table. */
+    private String jsonbClass() throws SQLException {
+        try (PreparedStatement st = db.prepareStatement("SELECT '{}'::jsonb"); ResultSet rs = st.executeQuery()) {
+            return rs.getMetaData().getColumnClassName(1);
+        }
+    }
+
+    private void results() throws SQLException {
         result("type names", ALL, ResultSetMetaData::getColumnTypeName, "bigserial", "text", "text", "text", "int2", "int4",
                 "int8", "numeric", "float8", "float4", "bool", "date", "time", "timestamptz", "timestamp", "uuid",
                 "jsonb", "bytea", "inet", "_text", "_int4", "timestamptz", "int4");
@@ -89,7 +96,7 @@ final class Metadata extends Checks {
                 "java.lang.String", "java.lang.String", "java.lang.Integer", "java.lang.Integer", "java.lang.Long",
                 "java.math.BigDecimal", "java.lang.Double", "java.lang.Float", "java.lang.Boolean", "java.sql.Date",
                 "java.sql.Time", "java.sql.Timestamp", "java.sql.Timestamp", "java.util.UUID",
-                "java.lang.String", "[B", "java.lang.String", "java.sql.Array", "java.sql.Array",
+                jsonbClass(), "[B", "java.lang.String", "java.sql.Array", "java.sql.Array",
                 "java.sql.Timestamp", "java.lang.Integer");
         result("JDBC types", ALL, ResultSetMetaData::getColumnType, -5, 12, 12, 12, 5, 4, -5, 2, 8, 7, -7, 91, 92, 93,
                 93, 1111, 1111, -2, 1111, 2003, 2003, 93, 4);
