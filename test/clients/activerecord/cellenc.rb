@@ -70,6 +70,13 @@ module Cellenc
     end
   end
 
-  PostgreSQLAdapter.prepend TypeMap, Indexes
+  # Since Rails 7.1 schema.rb makes the schemas as well, but these come with the extension.
+  module Schemas
+    def schema_names
+      super - %w[cellenc cellenc_conversion]
+    end
+  end
+
+  PostgreSQLAdapter.prepend TypeMap, Indexes, Schemas
   PostgreSQL::SchemaDumper.prepend SchemaDumper
 end
