@@ -84,7 +84,7 @@ class Person
     #[ORM\Column(type: 'integer')]
     public int $visits = 0;
     #[ORM\Column(type: 'bigint', nullable: true)]
-    public ?string $points = null;
+    public int|string|null $points = null;   // what DBAL 4 reads, and 3
     #[ORM\Column(type: 'decimal', precision: 40, scale: 10, nullable: true)]
     public ?string $salary = null;
     #[ORM\Column(type: 'float', nullable: true)]
