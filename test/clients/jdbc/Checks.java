@@ -35,8 +35,9 @@ abstract class Checks {
     static final LocalDate BORN = LocalDate.parse("1815-12-10");
     static final LocalTime WAKES = LocalTime.parse("06:30:15.25");
 
-    /** In simple mode PgJDBC cannot send bytes, only a literal of them. */
+    /** In simple mode PgJDBC before 42.7.4 cannot send bytes, only a literal of them; some later versions only bytes. */
     static boolean sendsBytes;
+    static boolean simple;
 
     final Connection db;
     final Tap tap;

@@ -75,7 +75,7 @@ final class Metadata extends Checks {
     void run() throws SQLException {
         results();
         // Simple mode has no parameters to ask for.
-        if (sendsBytes) {
+        if (!simple) {
             parameters();
         }
         catalog();
