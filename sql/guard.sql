@@ -62,6 +62,19 @@ CREATE TYPE guard_bad AS RANGE (SUBTYPE = guard_number, SUBTYPE_OPCLASS = cellen
 CREATE TYPE guard_bad AS RANGE (SUBTYPE = guard_type);
 SELECT count(*) FROM pg_class WHERE relname = 'guard_bad';
 SELECT count(*) FROM pg_type WHERE typname = 'guard_bad';
+-- types that only arguments become
+CREATE TABLE guard_null (n encint4('guard'), f encfloat8('guard'), a enctext('guard')[]);
+INSERT INTO guard_null VALUES (1, 2, '{a}');
+CREATE TABLE guard_bad AS SELECT nullif(n, 0.5) AS x FROM guard_null;
+\echo :LAST_ERROR_SQLSTATE
+CREATE TABLE guard_bad AS SELECT nullif(f, n) AS x FROM guard_null;
+CREATE TABLE guard_bad AS SELECT nullif(a, ARRAY['b']) AS x FROM guard_null;
+CREATE TABLE guard_bad (x cellenc.text_array[]);
+CREATE TYPE guard_bad AS (x cellenc.numeric_side);
+CREATE DOMAIN guard_bad AS cellenc.text_array;
+CREATE TABLE guard_null2 AS SELECT nullif(n::numeric, 0.5) AS x, nullif(a::text[], ARRAY['b']) AS y FROM guard_null;
+SELECT * FROM guard_null2;
+DROP TABLE guard_null, guard_null2;
 
 -- what stores nothing needs no key
 CREATE VIEW guard_view AS SELECT v::text::enctext AS v, 'constant'::enctext AS c, ARRAY[v] AS a FROM guard;

@@ -28,6 +28,7 @@
 #include "catalog/pg_range.h"
 #include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "parser/parse_func.h"
 #include "storage/lmgr.h"
@@ -36,6 +37,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "compat.h"
 #include "event.h"
@@ -83,6 +85,29 @@ note_use(const char *what, const char *name, int32 typmod)
 }
 
 /*
+ * Is it a type of schema cellenc that only arguments are converted to
+ * (twin_operand.c, twin_array.c)?  NULLIF has a result of such a type, which
+ * would be stored in plain text, and could not be read or dumped.
+ */
+static bool
+is_argument_type(Oid type)
+{
+	HeapTuple	tuple;
+	Form_pg_type form;
+	bool		result;
+
+	if (type < FirstNormalObjectId || !OidIsValid(get_extension_oid("cellenc", true)))
+		return false;
+	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_type) GETSTRUCT(tuple);
+	result = form->typtype == TYPTYPE_BASE && form->typnamespace == get_namespace_oid("cellenc", true);
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/*
  * Refuse a type that would store values without a key.  A domain was checked
  * when it was made; so was a composite type, but not the row type of a view.
  */
@@ -108,6 +133,12 @@ check_type(const char *what, const char *name, Oid type, int32 typmod)
 					 errdetail("Values of this type have no keyed hash to compare by."),
 					 errhint("Use \"none\", or \"order\" with a btree index.")));
 	}
+	else if (is_argument_type(type))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s \"%s\" cannot have type %s", what, name, format_type_be(type)),
+				 errdetail("Values become this type only to be compared with encrypted ones."),
+				 errhint("Cast the encrypted column to its base type, as in nullif(price::numeric, 0.5).")));
 	else if (OidIsValid(inner = get_typ_typrelid(getBaseType(type))))
 		check_attributes(inner, 0);
 	else if (OidIsValid(inner = get_range_subtype(type)) && cellenc_twin_is(getBaseType(inner)))
