@@ -224,6 +224,12 @@ SELECT :'cut'::enctext;
 SELECT 'cellenc:1:'::enctext;
 \echo :LAST_ERROR_SQLSTATE
 SELECT 'cellenc:1:!!!!'::enctext;
+-- nor another text of the same bytes
+SELECT left(format('%s', v), -1) || '9' AS respelled FROM sealing WHERE format('%s', v) LIKE '%==' ORDER BY id LIMIT 1 \gset
+SELECT :'respelled' LIKE 'cellenc:1:%=9' AS respelled;
+\set VERBOSITY terse
+SELECT :'respelled'::enctext;
+\set VERBOSITY default
 SELECT 'cellenc:1:AAAA'::enctext;
 DO $$
 DECLARE

@@ -55,25 +55,51 @@ cellenc_twin_is_sealed_text(const char *str, int len)
 	return unlikely(has_prefix(str, len) || IsBinaryUpgrade);
 }
 
+static char *
+sealed_text(Datum value)
+{
+	struct varlena *flat = PG_DETOAST_DATUM_PACKED(value);
+	int			size = pg_b64_enc_len(VARSIZE_ANY_EXHDR(flat));
+	char	   *result = palloc(strlen(SEALED_PREFIX) + size + 1);
+
+	strcpy(result, SEALED_PREFIX);
+	size = pg_b64_encode((const void *) VARDATA_ANY(flat), VARSIZE_ANY_EXHDR(flat),
+						 result + strlen(SEALED_PREFIX), size);
+	if (size < 0)
+		elog(ERROR, "could not encode an encrypted value");
+	result[strlen(SEALED_PREFIX) + size] = '\0';
+	return result;
+}
+
+/* What would be written is read: PostgreSQL also takes an '=' in other places, and bits left over. */
+static bool
+is_text_of(struct varlena *value, const char *str, int len)
+{
+	char	   *again = sealed_text(PointerGetDatum(value));
+	bool		result = (int) strlen(again) == len && memcmp(again, str, len) == 0;
+
+	pfree(again);
+	return result;
+}
+
 struct varlena *
 cellenc_twin_decode_sealed(const char *str, int len)
 {
 	struct varlena *value;
+	int			prefix_len = strlen(SEALED_PREFIX);
 	int			size;
 	CellencEnvelope env;
 
 	if (!has_prefix(str, len))
 		return NULL;
-	str += strlen(SEALED_PREFIX);
-	len -= strlen(SEALED_PREFIX);
-	size = pg_b64_dec_len(len);
+	size = pg_b64_dec_len(len - prefix_len);
 	value = palloc(VARHDRSZ + size);
-	size = pg_b64_decode(str, len, (void *) VARDATA(value), size);
+	size = pg_b64_decode(str + prefix_len, len - prefix_len, (void *) VARDATA(value), size);
 	if (size < 0 ||
 		cellenc_envelope_parse((const uint8 *) VARDATA(value), size, &env) != CELLENC_OK)
 		return NULL;
 	SET_VARSIZE(value, VARHDRSZ + size);
-	return value;
+	return is_text_of(value, str, len) ? value : NULL;
 }
 
 /*
@@ -112,22 +138,6 @@ cellenc_twin_parse_sealed(const CellencTwin *twin, const char *str, int len, int
 		return cellenc_codec_apply(twin, PointerGetDatum(value), typmod);
 	}
 	return PointerGetDatum(value);
-}
-
-static char *
-sealed_text(Datum value)
-{
-	struct varlena *flat = PG_DETOAST_DATUM_PACKED(value);
-	int			size = pg_b64_enc_len(VARSIZE_ANY_EXHDR(flat));
-	char	   *result = palloc(strlen(SEALED_PREFIX) + size + 1);
-
-	strcpy(result, SEALED_PREFIX);
-	size = pg_b64_encode((const void *) VARDATA_ANY(flat), VARSIZE_ANY_EXHDR(flat),
-						 result + strlen(SEALED_PREFIX), size);
-	if (size < 0)
-		elog(ERROR, "could not encode an encrypted value");
-	result[strlen(SEALED_PREFIX) + size] = '\0';
-	return result;
 }
 
 /*
