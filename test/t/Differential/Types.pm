@@ -64,7 +64,8 @@ our %short = ('smallint' => 'int2', 'integer' => 'int4', 'bigint' => 'int8', 're
 sub compares { my ($type) = @_; return !$types{$type}{own} || $types{$type}{compares}; }
 
 # What the server has: functions and operators over these types that depend on
-# nothing but their arguments, and make nothing large.
+# nothing but their arguments, and make nothing large.  Shifts of integers depend on
+# the machine where there are fewer bits.
 sub catalog_queries
 {
 	my $in = join ', ', map { "'$_'" } sort map { my $t = $_; my ($long) = grep { $short{$_} eq $t } keys %short; $long // $t }
@@ -74,7 +75,7 @@ sub catalog_queries
 		operators => "SELECT oprname, CASE WHEN oprleft = 0 THEN '' ELSE format_type(oprleft, NULL) END, format_type(oprright, NULL), "
 		  . "format_type(oprresult, NULL) FROM pg_operator "
 		  . "WHERE oprnamespace = 'pg_catalog'::regnamespace AND oid < 16384 AND (oprleft = 0 OR format_type(oprleft, NULL) IN ($in)) "
-		  . "AND format_type(oprright, NULL) IN ($in) AND format_type(oprresult, NULL) IN ($in) AND oprname NOT IN ('^') ORDER BY 1, 2, 3, 4",
+		  . "AND format_type(oprright, NULL) IN ($in) AND format_type(oprresult, NULL) IN ($in) AND oprname NOT IN ('^') AND NOT (oprname IN ('<<', '>>') AND oprresult IN (20, 21, 23)) ORDER BY 1, 2, 3, 4",
 		functions => "SELECT proname, array_to_string(ARRAY(SELECT format_type(a, NULL) FROM unnest(proargtypes) WITH ORDINALITY u (a, n) ORDER BY n), ','), "
 		  . "format_type(prorettype, NULL) FROM pg_proc "
 		  . "WHERE pronamespace = 'pg_catalog'::regnamespace AND oid < 16384 AND prokind = 'f' AND provolatile <> 'v' AND NOT proretset AND pronargs BETWEEN 1 AND 3 "
