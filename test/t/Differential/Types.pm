@@ -82,7 +82,7 @@ sub catalog_queries
 		  . "AND provariadic = 0 AND format_type(prorettype, NULL) IN ($in) "
 		  . "AND NOT EXISTS (SELECT FROM unnest(proargtypes) a WHERE format_type(a, NULL) NOT IN ($in)) "
 		  . "AND proname !~ '^(pg_|has_|row_security|current_|set_|to_reg|binary_|lo_|xml|inet_|query_|table_|schema_|database_|ts_|_pg)' "
-		  . "AND proname !~ '(_in|_out|recv|send|typmod|support|hash.*|_config)\$' "
+		  . "AND proname !~ '^int[248]sh[lr]\$' AND proname !~ '(_in|_out|recv|send|typmod|support|hash.*|_config)\$' "
 		  . "AND proname !~ '^(repeat|lpad|rpad|power|pow|exp|dexp|dpow|numeric_exp|numeric_power|factorial|numeric_fac|format|convert.*|like_escape|getdatabase.*|text|name|bpchar|varchar|decode|parse_ident|unistr|to_tsvector|to_tsquery|normalize|is_normalized|timezone|make_.*|now|statement_timestamp|random|version|chr|set_bit|set_byte|get_bit|get_byte|numeric_inc|date_bin|encode|iso.*|PG_encoding.*|has.*|regexp_.*|substring|textregexsubstr|age|gcd|lcm|jsonb_path.*)\$' "
 		  . "ORDER BY 1, 2, 3");
 }
