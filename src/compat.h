@@ -105,10 +105,10 @@ InputFunctionCallSafe(FmgrInfo *flinfo, char *str, Oid typioparam, int32 typmod,
 /* 16 renamed what a relation remembers of files made in this transaction. */
 #if PG_VERSION_NUM < 160000
 #define cellenc_forget_new_file(rel) \
-	((rel)->rd_newRelfilenodeSubid = (rel)->rd_firstRelfilenodeSubid = InvalidSubTransactionId)
+	((rel)->rd_createSubid = (rel)->rd_newRelfilenodeSubid = (rel)->rd_firstRelfilenodeSubid = InvalidSubTransactionId)
 #else
 #define cellenc_forget_new_file(rel) \
-	((rel)->rd_newRelfilelocatorSubid = (rel)->rd_firstRelfilelocatorSubid = InvalidSubTransactionId)
+	((rel)->rd_createSubid = (rel)->rd_newRelfilelocatorSubid = (rel)->rd_firstRelfilelocatorSubid = InvalidSubTransactionId)
 #endif
 
 /* CREATE INDEX as of a superuser: without checks of permissions, quiet. */

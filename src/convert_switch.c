@@ -136,7 +136,8 @@ forget_new_file(Oid relid)
 
 	/*
 	 * the file that it has now is not of this transaction: its changes were
-	 * logged
+	 * logged; an index may be of this transaction itself, and is not where
+	 * that rolls back, because its invalidation takes it from the cache
 	 */
 	cellenc_forget_new_file(rel);
 	relation_close(rel, NoLock);
