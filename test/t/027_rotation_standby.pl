@@ -98,7 +98,12 @@ sub stop_pgbench
 	my ($run) = @_;
 
 	$run->{run}->kill_kill;
-	unlike(slurp_file("$dir/$run->{name}.out"), qr/ERROR|FATAL|aborted/, "$run->{name}: nothing failed");
+	my $out = slurp_file("$dir/$run->{name}.out");
+	# PostgreSQL's own, and rare: on a standby without feedback, a query is planned with
+	# an index that REINDEX CONCURRENTLY has dropped before it is opened
+	$out =~ s/^.*(Run was aborted|could not open relation with OID).*$//mg
+	  if $run->{name} =~ /^standby_off index/ && $out =~ /could not open relation with OID/;
+	unlike($out, qr/ERROR|FATAL|aborted/, "$run->{name}: nothing failed");
 }
 
 my $writers = start_pgbench($primary, 'writers', '-c', '2', '-f', "$dir/write.sql");
