@@ -237,6 +237,9 @@ extern SysScanDesc cellenc_convert_begin_dependents(Relation depend, Oid relatio
  */
 extern List *cellenc_convert_dependents(List *objects, Oid relation, AttrNumber attnum);
 
+/* Those that depend on the converted column, in any of these tables. */
+extern List *cellenc_convert_column_dependents(const CellencConversion *conversion, List *tree);
+
 typedef struct CellencConvertForeignKey
 {
 	Oid			constraint;

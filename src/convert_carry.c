@@ -378,13 +378,10 @@ List *
 cellenc_convert_take_dependents(const CellencConversion *conversion)
 {
 	List	   *tree = find_all_inheritors(conversion->relation, NoLock, NULL);
-	List	   *objects = NIL;
+	List	   *objects = cellenc_convert_column_dependents(conversion, tree);
 	List	   *taken = NIL;
 	ListCell   *lc;
 
-	foreach(lc, tree)
-		objects = cellenc_convert_dependents(objects, lfirst_oid(lc),
-											 cellenc_convert_attnum(conversion, lfirst_oid(lc)));
 	foreach(lc, cellenc_convert_views(conversion))
 		objects = cellenc_convert_dependents(objects, lfirst_oid(lc), 0);
 

@@ -81,6 +81,18 @@ cellenc_convert_dependents(List *objects, Oid relation, AttrNumber attnum)
 	return objects;
 }
 
+List *
+cellenc_convert_column_dependents(const CellencConversion *conversion, List *tree)
+{
+	List	   *objects = NIL;
+	ListCell   *lc;
+
+	foreach(lc, tree)
+		objects = cellenc_convert_dependents(objects, lfirst_oid(lc),
+											 cellenc_convert_attnum(conversion, lfirst_oid(lc)));
+	return objects;
+}
+
 /*
  * Foreign keys
  */
@@ -130,25 +142,14 @@ cellenc_convert_read_foreign_key(Oid constraint, CellencConvertForeignKey *key)
 	return found;
 }
 
-static int
-compare_oids(const ListCell *a, const ListCell *b)
-{
-	if (lfirst_oid(a) < lfirst_oid(b))
-		return -1;
-	return lfirst_oid(a) > lfirst_oid(b);
-}
-
 void
 cellenc_convert_lock_others(const CellencConversion *conversion)
 {
 	List	   *tree = find_all_inheritors(conversion->relation, NoLock, NULL);
-	List	   *objects = NIL;
+	List	   *objects = cellenc_convert_column_dependents(conversion, tree);
 	List	   *others = NIL;
 	ListCell   *lc;
 
-	foreach(lc, tree)
-		objects = cellenc_convert_dependents(objects, lfirst_oid(lc),
-											 cellenc_convert_attnum(conversion, lfirst_oid(lc)));
 	foreach(lc, objects)
 	{
 		ObjectAddress *object = lfirst(lc);
@@ -160,7 +161,7 @@ cellenc_convert_lock_others(const CellencConversion *conversion)
 		others = list_append_unique_oid(others, key.referencing);
 		others = list_append_unique_oid(others, key.referenced);
 	}
-	list_sort(others, compare_oids);
+	list_sort(others, list_oid_cmp);
 	foreach(lc, others)
 	{
 		if (list_member_oid(tree, lfirst_oid(lc)))

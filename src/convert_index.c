@@ -409,18 +409,20 @@ cellenc_convert_take_indexes(const CellencConversion *conversion)
 	return taken;
 }
 
-/* The index of the list that is on this table; InvalidOid: none. */
-static Oid
-index_on(List *indexes, Oid relation)
+/* What was taken of a partition; NULL: nothing. */
+static PartitionIndex *
+taken_of(const TakenIndex *taken, Oid relation)
 {
 	ListCell   *lc;
 
-	foreach(lc, indexes)
+	foreach(lc, taken->partitions)
 	{
-		if (IndexGetRelation(lfirst_oid(lc), false) == relation)
-			return lfirst_oid(lc);
+		PartitionIndex *entry = lfirst(lc);
+
+		if (entry->relation == relation)
+			return entry;
 	}
-	return InvalidOid;
+	return NULL;
 }
 
 /* Name and comment as they were; twice, because another one may have the name by now. */
@@ -434,12 +436,12 @@ put_partitions(const TakenIndex *taken)
 	{
 		ListCell   *lc;
 
-		foreach(lc, taken->partitions)
+		foreach(lc, indexes)
 		{
-			PartitionIndex *entry = lfirst(lc);
-			Oid			index = index_on(indexes, entry->relation);
+			Oid			index = lfirst_oid(lc);
+			PartitionIndex *entry = taken_of(taken, IndexGetRelation(index, false));
 
-			if (!OidIsValid(index))
+			if (!entry)
 				continue;
 			if (strcmp(get_rel_name(index), entry->name) != 0)
 				RenameRelationInternal(index, final ? entry->name : psprintf("cellenc_%u", index), true, true);

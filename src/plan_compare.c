@@ -236,17 +236,15 @@ polymorphic_comparison(Oid opno, Node *left, Node *right, bool right_is_array)
 {
 	Oid			left_type;
 	Oid			right_type;
-	Oid			actual_left = getBaseType(exprType(left));
-	Oid			actual_right = getBaseType(exprType(right));
+	Oid			actual_right;
 
 	if (opno < FirstNormalObjectId)
 		return InvalidOid;
 	op_input_types(opno, &left_type, &right_type);
 	if (IsPolymorphicType(left_type) == IsPolymorphicType(right_type))
 		return InvalidOid;
-	if (right_is_array)
-		actual_right = getBaseType(get_element_type(actual_right));
-	return hidden_operator(get_opname(opno), actual_left, actual_right);
+	actual_right = right_is_array ? get_base_element_type(exprType(right)) : exprType(right);
+	return hidden_operator(get_opname(opno), getBaseType(exprType(left)), getBaseType(actual_right));
 }
 
 /*
