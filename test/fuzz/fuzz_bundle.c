@@ -19,17 +19,7 @@
 #include <string.h>
 
 #include "bundle.h"
-
-#define REQUIRE(condition) \
-	do { \
-		if (!(condition)) \
-		{ \
-			fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition); \
-			abort(); \
-		} \
-	} while (0)
-
-extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "require.h"
 
 static const uint8_t master[CELLENC_KEY_LEN] = "cellenc fuzzing: a master key .";
 static const uint8_t nonce[CELLENC_NONCE_LEN] = "cellenc fuzzing: nonce ";

@@ -16,17 +16,7 @@
 #include <string.h>
 
 #include "detect.h"
-
-#define REQUIRE(condition) \
-	do { \
-		if (!(condition)) \
-		{ \
-			fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition); \
-			abort(); \
-		} \
-	} while (0)
-
-extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "require.h"
 
 /* len bytes of its own; with a zero byte behind them if they are a string. */
 static char *

@@ -21,22 +21,12 @@
 #include <string.h>
 
 #include "envelope.h"
+#include "require.h"
 
 #define PLAIN_LEN	37
 #define REPR		6
 #define TWIN_TAG	"text"
 #define VERSION_ID	0x01020304
-
-#define REQUIRE(condition) \
-	do { \
-		if (!(condition)) \
-		{ \
-			fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition); \
-			abort(); \
-		} \
-	} while (0)
-
-extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /*
  * One key for everything: the fuzzer finds the salt and the tag hard enough

@@ -12,8 +12,7 @@
 #include <string.h>
 
 #include "keyfile.h"
-
-extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "require.h"
 
 static void
 must(bool condition)

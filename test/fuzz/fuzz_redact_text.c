@@ -19,17 +19,7 @@
 #include <string.h>
 
 #include "redact_text.h"
-
-#define REQUIRE(condition) \
-	do { \
-		if (!(condition)) \
-		{ \
-			fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition); \
-			abort(); \
-		} \
-	} while (0)
-
-extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "require.h"
 
 /* As a string; up to the first zero byte. */
 static char *
