@@ -23,8 +23,8 @@
 #   PAGE            the bench's page, a file with a folder of the same name beside it
 #   JSON            where else the bench's figures go, as JSON
 #
-# The last line of a test is "N passed, N failed" over all kinds; the exit code
-# is zero when something ran and nothing failed.
+# The last line of a test is "N passed, N failed" over all kinds, after a summary
+# of what failed; the exit code is zero when something ran and nothing failed.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -69,7 +69,7 @@ run_counted() {
         /^[0-9]+ passed, [0-9]+ failed/ { good += $1; bad += $3 }
         END { print good + 0, bad + 0 }' "$log")
     if [ "$rc" -ne 0 ] && [ "$bad" -eq 0 ]; then
-        echo "failed with exit code $rc: $*"
+        echo "not ok: exit code $rc of $*" | tee -a "$log"
         bad=1
     elif [ "$rc" -eq 0 ] && [ "$good" -eq 0 ] && [ "$bad" -eq 0 ]; then
         good=1
@@ -101,6 +101,23 @@ show_ends() {
         fi
     done
 }
+
+# summarize KIND: what of the kind that has just run failed, for the end of the
+# output, which may be all of it that somebody gets to see.
+summarize() {
+    local file
+
+    echo "FAILED: $1"
+    grep -E '^not ok|\.\.\. FAILED|^[^ ]+ +\(Wstat: ' "$WORK/kind.log" | head -n 20 || true
+    for file in $(failed_files); do
+        sed 's/^\[[0-9:.]*\]([0-9.]*s) //' "$RUN/tmp_check/log/regress_log_$file" >"$WORK/test.log"
+        grep -A 5 '^not ok' "$WORK/test.log" | head -n 12 || true
+        tail -n 3 "$WORK/test.log"
+    done
+}
+
+# The files of TAP tests that prove reports as failed.
+failed_files() { sed -n 's,^test/.*/\([^ ]*\)\.pl *(Wstat: .*,\1,p' "$WORK/kind.log"; }
 
 make_user() { run_counted make -s PG_CONFIG="$PG_CONFIG" "$@"; }
 
@@ -174,8 +191,7 @@ test_tap() {
 
     [ -n "$(ls test/t/*.pl 2>/dev/null)" ] || { skip "no TAP tests"; return 0; }
     make_user installcheck REGRESS= ISOLATION= PROVE_FLAGS="${TAP_JOBS:+-j$TAP_JOBS}" || {
-        # The files that prove reports.
-        for name in $(sed -n 's,^test/t/\([^ ]*\)\.pl *(Wstat: .*,\1,p' "$WORK/kind.log"); do
+        for name in $(failed_files); do
             show_ends "$RUN/tmp_check/log/regress_log_$name"
         done
         return 1
@@ -260,10 +276,13 @@ run_tests() {
     for kind in ${KINDS:-$ALL_KINDS}; do
         say "$kind"
         before=($passed $failed $skipped)
-        "test_$kind" || echo "FAILED: $kind"
+        "test_$kind" || summarize "$kind" | tee -a "$WORK/failures"
         note "$kind" $((passed - before[0])) $((failed - before[1])) $((skipped - before[2]))
     done
     printf '\n'
+    if [ -s "$WORK/failures" ]; then
+        cat "$WORK/failures"
+    fi
     if [ "$skipped" -gt 0 ]; then
         echo "$passed passed, $failed failed, $skipped skipped"
     else
