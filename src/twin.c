@@ -12,14 +12,13 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_cast.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "nodes/value.h"
-#include "parser/parse_func.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/hsearch.h"
@@ -205,6 +204,15 @@ holds_oids(Oid base)
 	}
 }
 
+/* InvalidOid where there is none.  By its whole name: there is one for each type. */
+static Oid
+wire_function(Oid type)
+{
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(WIRE_FUNCTION),
+						   PointerGetDatum(buildoidvector(&type, 1)),
+						   ObjectIdGetDatum(get_namespace_oid("cellenc", true)));
+}
+
 static void
 fill_twin(CellencTwin *twin, Oid type, const char *tag)
 {
@@ -245,8 +253,7 @@ fill_twin(CellencTwin *twin, Oid type, const char *tag)
 	twin->term_class = cellenc_term_class(base);
 
 	twin->open = open;
-	twin->wire = LookupFuncName(list_make2(makeString("cellenc"), makeString(WIRE_FUNCTION)),
-								1, &type, true);
+	twin->wire = wire_function(type);
 	twin->seal = cast_function(base, type);
 	twin->apply = cast_function(type, type);
 
