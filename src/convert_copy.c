@@ -36,6 +36,7 @@
 #include "compat.h"
 #include "convert.h"
 #include "row_indexes.h"
+#include "throttle.h"
 
 /* A batch ends after this time, at the end of a block. */
 #define BATCH_BUDGET_MS 300
@@ -202,6 +203,7 @@ copy_blocks(RowBuffer *buffer, BlockNumber first, BlockNumber end)
 		if (here != block)
 		{
 			CHECK_FOR_INTERRUPTS();
+			cellenc_throttle_give_way();
 			if (GetCurrentTimestamp() >= deadline)
 			{
 				next = here;
@@ -308,6 +310,7 @@ cellenc_convert_catch_up(const CellencConversion *conversion, const CellencConve
 			MemoryContext oldcxt = MemoryContextSwitchTo(row_cxt);
 
 			CHECK_FOR_INTERRUPTS();
+			cellenc_throttle_give_way();
 			renew_copy(&converter, map, indexes, &entries.tids[i], nblocks, slot);
 			MemoryContextSwitchTo(oldcxt);
 			MemoryContextReset(row_cxt);

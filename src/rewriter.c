@@ -50,6 +50,7 @@
 #include "keyring.h"
 #include "rewriter.h"
 #include "row_indexes.h"
+#include "throttle.h"
 #include "walk.h"
 
 /* A batch ends early after this time, so that nobody waits long for its rows. */
@@ -590,6 +591,7 @@ scan_range(Rewrite *rewrite)
 	TupleTableSlot *slot = table_slot_create(rewrite->rel, NULL);
 	ItemPointerData first;
 	ItemPointerData last;
+	BlockNumber last_block = batch->first;
 	TableScanDesc scan;
 
 	ItemPointerSet(&first, batch->first, FirstOffsetNumber);
@@ -607,6 +609,9 @@ scan_range(Rewrite *rewrite)
 		treat_row(rewrite, slot);
 		MemoryContextSwitchTo(oldcxt);
 		MemoryContextReset(rewrite->row_cxt);
+		if (batch->values > before || block != last_block)
+			cellenc_throttle_give_way();
+		last_block = block;
 
 		/*
 		 * Long values: stop here, and begin the next batch with this block,

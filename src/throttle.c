@@ -14,11 +14,17 @@
  * it is, and holds up jobs while it is not connected, because its lag is not
  * known then.
  *
+ * Of the processor, a job takes what nobody else wants, as far as that is up to
+ * it: it offers it to others all the time, and does not change its priority,
+ * which would leave it holding a lock that others wait for.
+ *
  * Touches guc, window.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include <sched.h>
 
 #include "access/xlog.h"
 #include "replication/walsender.h"
@@ -32,6 +38,9 @@
 #include "guc.h"
 #include "throttle.h"
 #include "window.h"
+
+/* So long, in microseconds, a job keeps the processor from whoever waits for it. */
+#define GIVE_WAY_US 200
 
 /* Sessions that send WAL and have reported what is replayed. */
 typedef struct Standby
@@ -173,4 +182,17 @@ cellenc_throttle_next(TimestampTz began, uint64 wal_bytes)
 		return began;
 	return began + (TimestampTz) ((double) wal_bytes * USECS_PER_SEC /
 								  ((double) cellenc_guc_job_max_wal_rate * 1024));
+}
+
+void
+cellenc_throttle_give_way(void)
+{
+	static TimestampTz last = 0;
+	TimestampTz now = GetCurrentTimestamp();
+
+	/* also after the clock was set back */
+	if (now - last < GIVE_WAY_US && now >= last)
+		return;
+	last = now;
+	(void) sched_yield();
 }

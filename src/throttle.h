@@ -23,6 +23,13 @@ extern bool cellenc_throttle_hold(char **what);
  */
 extern TimestampTz cellenc_throttle_next(TimestampTz began, uint64 wal_bytes);
 
+/*
+ * Let others have the processor, if some wait for it; for the loops of a job,
+ * between rows, where no buffer is locked.  A session that wakes up where a job
+ * computes would else wait until the kernel's next tick, a few milliseconds.
+ */
+extern void cellenc_throttle_give_way(void);
+
 /* Check hook of cellenc.job_lag_standbys. */
 extern bool cellenc_throttle_check_standbys(char **newval, void **extra, GucSource source);
 

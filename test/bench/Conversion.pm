@@ -69,50 +69,46 @@ sub measure_conversion
 	return;
 }
 
-# Readers and writers of a table at a fixed rate, while it is converted, to and
-# fro, and while it is not.
+# The statement that converts the column back or forth.
+sub next_conversion
+{
+	return query("SELECT atttypid = 'text'::regtype FROM pg_attribute
+		WHERE attrelid = 'people'::regclass AND attname = 'ssn'") eq 't'
+	  ? "SELECT cellenc_encrypt_column('people', 'ssn', 'converted')" : "SELECT cellenc_decrypt_column('people', 'ssn')";
+}
+
+# Readers and writers at a fixed rate beside a conversion and without one, with
+# default settings, as beside a rotation.
 sub measure_latency
 {
-	my $count = int($rotate_rows / 4);
+	my $failed = 0;
 	my (%read, %write);
 
 	session("SELECT cellenc_create_key('converted', if_not_exists => true)",
-		make_people('people', $count),
-		'ALTER SYSTEM SET cellenc.allow_decrypt_column = on',
-		'SELECT pg_reload_conf()');
+		make_people('people', $rotate_rows),
+		'ALTER SYSTEM SET cellenc.allow_decrypt_column = on');
 	write_scripts(
-		read => "\\set id random(1, $count)\nSELECT ssn, name FROM people WHERE id = :id;\n",
-		write => "\\set id random(1, $count)\nUPDATE people SET ssn = lpad((:id)::text, 11, '1'), pad = 'x' WHERE id = :id;\n");
-	foreach my $round (1 .. 2 * $rotate_repeat)
+		read => "\\set id random(1, $rotate_rows)\nSELECT ssn, name FROM people WHERE id = :id;\n",
+		write => "\\set id random(1, $rotate_rows)\nUPDATE people SET ssn = lpad((:id)::text, 11, '1'), pad = 'x' WHERE id = :id;\n");
+	limit_jobs(1);
+	foreach my $round (1 .. $rotate_repeat)
 	{
 		foreach my $what ($round % 2 ? qw(alone beside) : qw(beside alone))
 		{
-			my $end = time + $seconds;
 			my %latencies;
-			my @pids;
 
 			query('CHECKPOINT');
-			@pids = start_load(2);
-			while (time < $end)
-			{
-				if ($what eq 'beside')
-				{
-					my $call = query("SELECT atttypid = 'text'::regtype FROM pg_attribute
-						WHERE attrelid = 'people'::regclass AND attname = 'ssn'") eq 't'
-					  ? "encrypt_column('people', 'ssn', 'converted')" : "decrypt_column('people', 'ssn')";
-					session('SET client_min_messages = warning', "SELECT cellenc_$call", 'CALL cellenc_wait()');
-				}
-				sleep 1;
-			}
-			finish_load(\@pids, \%latencies);
+			$failed += $what eq 'beside' ? load_beside_job(2, \%latencies, next_conversion()) : load_alone(2, \%latencies);
 			push @{ $read{$what} }, quantile(0.99, $latencies{read});
 			push @{ $write{$what} }, quantile(0.99, $latencies{write});
 		}
 	}
+	limit_jobs(0);
 	@times{qw(read_p99_alone read_p99_beside write_p99_alone write_p99_beside)} =
 	  ($read{alone}, $read{beside}, $write{alone}, $write{beside});
 	figure('p99 of readers beside a conversion / alone', median(@{ $read{beside} }) / median(@{ $read{alone} }), '<=', 1.5, 'x');
 	figure('p99 of writers beside a conversion / alone', median(@{ $write{beside} }) / median(@{ $write{alone} }), '<=', 3, 'x');
+	figure('failed statements beside a conversion', $failed, '==', 0, 'statements');
 	return;
 }
 

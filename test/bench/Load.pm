@@ -10,7 +10,7 @@ use Exporter qw(import);
 use Options;
 use Server;
 
-our @EXPORT = qw(write_scripts start_load finish_load);
+our @EXPORT = qw(write_scripts load_alone load_beside_job);
 
 # pgbench's scripts.
 sub write_scripts
@@ -85,6 +85,34 @@ sub finish_load
 			$failed += $1 if $line =~ /^number of failed transactions: (\d+)/;
 		}
 		close($in);
+	}
+	return $failed;
+}
+
+# Readers and writers without anything else.  Latencies and result as of
+# finish_load.
+sub load_alone
+{
+	my ($clients, $latencies) = @_;
+	my @pids = start_load($clients);
+
+	return finish_load(\@pids, $latencies);
+}
+
+# The same from the beginning to the end of the job that a statement queues.
+sub load_beside_job
+{
+	my ($clients, $latencies, $statement) = @_;
+	my $failed = 0;
+	my $end;
+
+	until ($end)
+	{
+		my @pids = start_load($clients);
+
+		query($statement) if $statement;
+		$statement = undef;
+		$failed += finish_load(\@pids, $latencies, sub { $end = latest_job('extract(epoch FROM finished_at)') });
 	}
 	return $failed;
 }

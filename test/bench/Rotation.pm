@@ -99,22 +99,11 @@ sub measure_rotation
 	return;
 }
 
-# One run of readers and writers, see Load.pm, with a statement at its beginning.
-sub run_load
-{
-	my ($latencies, $until, $first) = @_;
-	my @pids = start_load(4);
-
-	query($first) if $first;
-	return finish_load(\@pids, $latencies, $until);
-}
-
 sub measure_rotation_load
 {
 	my (%without, %beside, %quantile);
 	my @parts = ([ 'median', 0.5 ], [ 'p99', 0.99 ], [ 'p99.9', 0.999 ]);
-	my ($failed, $before, $after, $end);
-	my $first = "SELECT cellenc_rotate_key('rotated')";
+	my ($failed, $before, $after);
 
 	make_rotated_key();
 	session(rotated_table($rotate_rows));
@@ -124,15 +113,11 @@ sub measure_rotation_load
 		  . "UPDATE rotated SET v = 'value ' || :value, note = :value WHERE id = :id;\n");
 
 	limit_jobs(1);
-	run_load({});
-	$failed = run_load(\%without) + run_load(\%without);
+	load_alone(4, {});
+	$failed = load_alone(4, \%without) + load_alone(4, \%without);
 	session('VACUUM rotated', 'CHECKPOINT');
 	$before = query("SELECT pg_table_size('rotated')");
-	until ($end)
-	{
-		$failed += run_load(\%beside, sub { $end = latest_job('extract(epoch FROM finished_at)') }, $first);
-		$first = undef;
-	}
+	$failed += load_beside_job(4, \%beside, "SELECT cellenc_rotate_key('rotated')");
 	$after = query("SELECT pg_table_size('rotated')");
 	limit_jobs(0);
 
