@@ -22,6 +22,9 @@ PG_CPPFLAGS = -Isrc -DCELLENC_VERSION='"$(CELLENC_VERSION)"'
 SHLIB_LINK = -lcrypto -Wl,-Bsymbolic
 # Our own functions call each other directly: they run once for every value.
 PG_CFLAGS += -fno-semantic-interposition
+# Compilers that take C23 unless told otherwise refuse the headers of PostgreSQL 15:
+# its walkers have no parameters there.
+PG_CFLAGS += -std=gnu17
 
 # WERROR=1: what the tests build with.  PostgreSQL's headers, and the arguments
 # that fmgr and its hooks fix, are not clean of unused parameters.
