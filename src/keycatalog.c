@@ -142,10 +142,15 @@ cellenc_keycatalog_index(CellencCatalogIndex index)
 bool
 cellenc_keycatalog_watches(Oid relid)
 {
-	/* events and jobs change all the time and mean nothing to the key ring */
-	for (int i = 0; i < CELLENC_TABLE_EVENT; i++)
+	/* also those that mean nothing to the key ring: the extension may be gone */
+	for (int i = 0; i < CELLENC_TABLE_COUNT; i++)
 	{
 		if (table_oids[i] == relid)
+			return true;
+	}
+	for (int i = 0; i < INDEX_COUNT; i++)
+	{
+		if (index_oids[i] == relid)
 			return true;
 	}
 	return false;

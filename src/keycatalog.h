@@ -115,7 +115,10 @@ typedef struct CellencGrantRow
  */
 extern Oid	cellenc_keycatalog_table(CellencTable table, bool missing_ok);
 
-/* Is relid one of the tables whose change empties the key ring?  No catalog access. */
+/*
+ * Is relid one of the tables and indexes whose OIDs are known?  Their change
+ * empties the key ring.  No catalog access.
+ */
 extern bool cellenc_keycatalog_watches(Oid relid);
 
 /* Forget the cached OIDs. */
