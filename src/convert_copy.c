@@ -310,7 +310,6 @@ cellenc_convert_catch_up(const CellencConversion *conversion, const CellencConve
 			MemoryContext oldcxt = MemoryContextSwitchTo(row_cxt);
 
 			CHECK_FOR_INTERRUPTS();
-			cellenc_throttle_give_way();
 			renew_copy(&converter, map, indexes, &entries.tids[i], nblocks, slot);
 			MemoryContextSwitchTo(oldcxt);
 			MemoryContextReset(row_cxt);

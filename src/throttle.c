@@ -14,9 +14,10 @@
  * it is, and holds up jobs while it is not connected, because its lag is not
  * known then.
  *
- * Of the processor, a job takes what nobody else wants, as far as that is up to
- * it: it offers it to others all the time, and does not change its priority,
- * which would leave it holding a lock that others wait for.
+ * The processor is offered to others often, because a session that wakes up
+ * where a job computes would else wait until the kernel's next tick.  Where all
+ * are busy a job still has its share, or it would never catch up with them, and
+ * its priority stays, or others would wait for the locks that it holds.
  *
  * Touches guc, window.
  *
@@ -27,6 +28,7 @@
 #include <sched.h>
 
 #include "access/xlog.h"
+#include "portability/instr_time.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
 #include "storage/spin.h"
@@ -39,7 +41,7 @@
 #include "throttle.h"
 #include "window.h"
 
-/* So long, in microseconds, a job keeps the processor from whoever waits for it. */
+/* So long, in microseconds, a job keeps the processor at least. */
 #define GIVE_WAY_US 200
 
 /* Sessions that send WAL and have reported what is replayed. */
@@ -184,15 +186,27 @@ cellenc_throttle_next(TimestampTz began, uint64 wal_bytes)
 								  ((double) cellenc_guc_job_max_wal_rate * 1024));
 }
 
+static uint64
+microseconds(void)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	return INSTR_TIME_GET_MICROSEC(now);
+}
+
 void
 cellenc_throttle_give_way(void)
 {
-	static TimestampTz last = 0;
-	TimestampTz now = GetCurrentTimestamp();
+	static uint64 next = 0;
+	uint64		now = microseconds();
+	uint64		before = now;
 
-	/* also after the clock was set back */
-	if (now - last < GIVE_WAY_US && now >= last)
+	if (now < next)
 		return;
-	last = now;
 	(void) sched_yield();
+	now = microseconds();
+
+	/* where all are busy, as long as others had it: a fair share */
+	next = now + Max(GIVE_WAY_US, now - before);
 }

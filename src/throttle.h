@@ -24,9 +24,8 @@ extern bool cellenc_throttle_hold(char **what);
 extern TimestampTz cellenc_throttle_next(TimestampTz began, uint64 wal_bytes);
 
 /*
- * Let others have the processor, if some wait for it; for the loops of a job,
- * between rows, where no buffer is locked.  A session that wakes up where a job
- * computes would else wait until the kernel's next tick, a few milliseconds.
+ * Let others have the processor, if some wait for it and it is not a job's turn;
+ * for loops over rows, where no buffer is locked.
  */
 extern void cellenc_throttle_give_way(void);
 
