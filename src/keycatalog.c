@@ -81,7 +81,7 @@ static Oid	index_oids[INDEX_COUNT];
 
 /*
  * The extension's schema, told from another one of that name by a function in C,
- * which nobody else makes: pg_extension is in no cache.
+ * which only superusers make: pg_extension is in no cache.
  */
 static Oid
 extension_schema(void)

@@ -591,7 +591,6 @@ scan_range(Rewrite *rewrite)
 	TupleTableSlot *slot = table_slot_create(rewrite->rel, NULL);
 	ItemPointerData first;
 	ItemPointerData last;
-	BlockNumber last_block = batch->first;
 	TableScanDesc scan;
 
 	ItemPointerSet(&first, batch->first, FirstOffsetNumber);
@@ -609,9 +608,7 @@ scan_range(Rewrite *rewrite)
 		treat_row(rewrite, slot);
 		MemoryContextSwitchTo(oldcxt);
 		MemoryContextReset(rewrite->row_cxt);
-		if (batch->values > before || block != last_block)
-			cellenc_throttle_give_way();
-		last_block = block;
+		cellenc_throttle_give_way();
 
 		/*
 		 * Long values: stop here, and begin the next batch with this block,

@@ -199,14 +199,14 @@ void
 cellenc_throttle_give_way(void)
 {
 	static uint64 next = 0;
-	uint64		now = microseconds();
-	uint64		before = now;
+	uint64		before = microseconds();
+	uint64		after;
 
-	if (now < next)
+	if (before < next)
 		return;
 	(void) sched_yield();
-	now = microseconds();
+	after = microseconds();
 
 	/* where all are busy, as long as others had it: a fair share */
-	next = now + Max(GIVE_WAY_US, now - before);
+	next = after + Max(GIVE_WAY_US, after - before);
 }

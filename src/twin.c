@@ -204,7 +204,7 @@ holds_oids(Oid base)
 	}
 }
 
-/* InvalidOid where there is none.  By its whole name: there is one for each type. */
+/* InvalidOid where there is none.  By its signature: each type has one of that name. */
 static Oid
 wire_function(Oid type)
 {

@@ -110,6 +110,7 @@ summarize() {
     echo "FAILED: $1"
     grep -E '^not ok|\.\.\. FAILED|^[^ ]+ +\(Wstat: ' "$WORK/kind.log" | head -n 20 || true
     for file in $(failed_files); do
+        [ -f "$RUN/tmp_check/log/regress_log_$file" ] || continue
         sed 's/^\[[0-9:.]*\]([0-9.]*s) //' "$RUN/tmp_check/log/regress_log_$file" >"$WORK/test.log"
         grep -A 5 '^not ok' "$WORK/test.log" | head -n 12 || true
         tail -n 3 "$WORK/test.log"

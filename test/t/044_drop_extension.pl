@@ -55,6 +55,15 @@ sql_is($node, 'without', q{
 	CREATE TABLE cellenc.twin (id serial);
 	DROP SCHEMA cellenc CASCADE;
 	SELECT to_regnamespace('cellenc') IS NULL}, 't', "somebody's own schema cellenc is dropped");
+# not taken for the extension's, whatever is in it, by who looks for its tables
+sql_is($node, 'without', q{
+	CREATE SCHEMA cellenc;
+	CREATE TABLE cellenc.key (id integer);
+	CREATE TABLE cellenc.key_grant (id integer);
+	CREATE FUNCTION cellenc.cellenc_catalog_trigger() RETURNS integer LANGUAGE sql AS 'SELECT 1';
+	CREATE ROLE short_lived;
+	DROP ROLE short_lived;
+	SELECT count(*) FROM pg_roles WHERE rolname = 'short_lived'}, 0, "beside somebody's own schema a role is dropped");
 
 # Columns
 my $db = new_database(q{
