@@ -31,7 +31,6 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "compat.h"
 #include "convert.h"
@@ -43,7 +42,7 @@
 
 /* Rows, and about how many bytes of them, that are written at once. */
 #define BUFFERED_ROWS 1000
-#define BUFFERED_BYTES (256 * 1024)
+#define BUFFERED_BYTES (64 * 1024)
 
 typedef struct Converter
 {
@@ -186,13 +185,13 @@ static BlockNumber
 copy_blocks(RowBuffer *buffer, BlockNumber first, BlockNumber end)
 {
 	Converter  *converter = buffer->converter;
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), BATCH_BUDGET_MS);
 	BlockNumber block = first;
 	BlockNumber next = end;
 	ItemPointerData from;
 	ItemPointerData to;
 	TableScanDesc scan;
 
+	cellenc_throttle_begin_batch(BATCH_BUDGET_MS);
 	ItemPointerSet(&from, first, FirstOffsetNumber);
 	ItemPointerSet(&to, end - 1, MaxOffsetNumber);
 	scan = table_beginscan_tidrange(converter->rel, GetActiveSnapshot(), &from, &to);
@@ -204,7 +203,7 @@ copy_blocks(RowBuffer *buffer, BlockNumber first, BlockNumber end)
 		{
 			CHECK_FOR_INTERRUPTS();
 			cellenc_throttle_give_way();
-			if (GetCurrentTimestamp() >= deadline)
+			if (cellenc_throttle_batch_over())
 			{
 				next = here;
 				break;

@@ -82,7 +82,6 @@ typedef struct Rewrite
 	LockTupleMode lockmode;
 	CommandId	cid;
 	Snapshot	snapshot;
-	TimestampTz deadline;
 	bool		published_checked;	/* see check_publications() */
 
 	MemoryContext batch_cxt;
@@ -611,12 +610,11 @@ scan_range(Rewrite *rewrite)
 		cellenc_throttle_give_way();
 
 		/*
-		 * Long values: stop here, and begin the next batch with this block,
-		 * whose treated rows are not stale any more.  Bad values would be
-		 * counted again.
+		 * Stop here, and begin the next batch with this block, whose treated
+		 * rows are not stale any more.  Bad values would be counted again.
 		 */
 		if (batch->values > before && !batch->careful &&
-			GetCurrentTimestamp() >= rewrite->deadline)
+			cellenc_throttle_batch_over())
 		{
 			batch->next = block;
 			break;
@@ -646,7 +644,7 @@ cellenc_rewriter_batch(Relation rel, CellencBatch *batch)
 	rewrite->batch = batch;
 	rewrite->rel = rel;
 	rewrite->desc = RelationGetDescr(rel);
-	rewrite->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), BATCH_BUDGET_MS);
+	cellenc_throttle_begin_batch(BATCH_BUDGET_MS);
 	rewrite->batch_cxt = AllocSetContextCreate(CurrentMemoryContext, "cellenc batch",
 											   ALLOCSET_DEFAULT_SIZES);
 	rewrite->row_cxt = AllocSetContextCreate(rewrite->batch_cxt, "cellenc row",

@@ -6,7 +6,8 @@
  * WAL is what a job makes others wait for: commits wait until it is flushed,
  * standbys until it is sent and replayed.  So its rate is limited, and not
  * that of rows: after each batch a job pauses for as long as its WAL takes at
- * the rate set.
+ * the rate set.  With a limit, batches are short: a commit that comes right
+ * after one waits for all of its WAL.
  *
  * A standby's lag is what it has not replayed of the WAL flushed here: rows
  * that it reads are as old as that, whatever it has received.  By default,
@@ -28,6 +29,7 @@
 #include <sched.h>
 
 #include "access/xlog.h"
+#include "executor/instrument.h"
 #include "portability/instr_time.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
@@ -43,6 +45,19 @@
 
 /* So long, in microseconds, a job keeps the processor at least. */
 #define GIVE_WAY_US 200
+
+/*
+ * With a limited rate, a batch ends when its pause has reached this; but a batch
+ * has some WAL of its own, which low rates should not be spent on.
+ */
+#define BATCH_PAUSE_MS 20
+#define BATCH_WAL_MIN (128 * 1024)
+
+static struct
+{
+	TimestampTz deadline;
+	uint64		wal_begin;		/* of pgWalUsage */
+}			batch;
 
 /* Sessions that send WAL and have reported what is replayed. */
 typedef struct Standby
@@ -175,6 +190,24 @@ cellenc_throttle_hold(char **what)
 	*what = standby_in_the_way(names);
 	pgstat_clear_backend_activity_snapshot();
 	return *what != NULL;
+}
+
+void
+cellenc_throttle_begin_batch(int ms)
+{
+	batch.deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+	batch.wal_begin = pgWalUsage.wal_bytes;
+}
+
+bool
+cellenc_throttle_batch_over(void)
+{
+	uint64		wal_max = (uint64) cellenc_guc_job_max_wal_rate * 1024 * BATCH_PAUSE_MS / 1000;
+
+	if (cellenc_guc_job_max_wal_rate > 0 &&
+		pgWalUsage.wal_bytes - batch.wal_begin >= Max(wal_max, BATCH_WAL_MIN))
+		return true;
+	return GetCurrentTimestamp() >= batch.deadline;
 }
 
 TimestampTz

@@ -18,6 +18,18 @@
 extern bool cellenc_throttle_hold(char **what);
 
 /*
+ * A batch begins, which should not last longer than ms; so long it keeps locks
+ * or a snapshot.
+ */
+extern void cellenc_throttle_begin_batch(int ms);
+
+/*
+ * Should the batch end here, because its time is over, or because of what it has
+ * written so far?
+ */
+extern bool cellenc_throttle_batch_over(void);
+
+/*
  * When may a job go on that wrote wal_bytes of WAL since began?  At once (a
  * time in the past) where no rate is set.
  */

@@ -100,6 +100,9 @@ is(query("SELECT state, waiting_for FROM cellenc.jobs WHERE job = $job"), 'pause
 wait_until($no_worker, 'no worker is left for a job that is paused');
 my $done = query("SELECT values_done, percent FROM cellenc.jobs WHERE job = $job");
 like(big_counts(), qr/^0\|[1-9]/, 'paused in the middle');
+# a commit beside them waits for a batch's WAL at most
+my $largest = query("SELECT max(n) FROM (SELECT count(*) AS n FROM big WHERE cellenc_key_version(v) = 2 GROUP BY xmin::text) s");
+cmp_ok($largest, '<', 2000, 'with a limit, batches are small');
 $node->restart;
 is(query("SELECT values_done, percent FROM cellenc.jobs WHERE job = $job"), $done, 'nothing is done meanwhile');
 is(query("SELECT state FROM cellenc.jobs WHERE job = $job"), 'paused', 'a restart does not resume');
@@ -118,6 +121,14 @@ is(big_counts(), '0|0', 'all values are under the new version');
 is(query("SELECT version, n_values >= 60000 FROM cellenc.index_versions('big_o')"), '2|t', 'the index too');
 is(query("SELECT string_agg(action, ',' ORDER BY at) FROM cellenc.events WHERE key = 'big' AND detail LIKE 'job %'"),
 	'pause,resume,cancel,reencrypt', 'events are recorded');
+
+query("CREATE TABLE copied AS SELECT i, 'value ' || i AS v FROM generate_series(1, 20000) i");
+set('cellenc.job_max_wal_rate' => '2MB');
+$job = query("SELECT cellenc_encrypt_column('copied', 'v', 'big')");
+job_is($job, 'done', 'a conversion with a limited rate');
+$largest = query('SELECT max(n) FROM (SELECT count(*) AS n FROM copied GROUP BY xmin::text) s');
+cmp_ok($largest, '<', 5000, 'has small batches, too');
+reset_settings();
 
 #
 # VACUUM between batches gives way to whoever wants the table, and ends with a
