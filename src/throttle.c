@@ -15,10 +15,12 @@
  * it is, and holds up jobs while it is not connected, because its lag is not
  * known then.
  *
- * The processor is offered to others often, because a session that wakes up
- * where a job computes would else wait until the kernel's next tick.  Where all
- * are busy a job still has its share, or it would never catch up with them, and
- * its priority stays, or others would wait for the locks that it holds.
+ * A session that wakes up where a job computes would wait for the end of the
+ * job's time slice, or until the kernel's next tick.  Linux, from 6.12 on, lets
+ * whoever has the shorter slice run at once, so a job asks for a long one; and in
+ * its own loops it offers the processor often, which all kernels honour.  Where
+ * all are busy a job still has its share, or it would never catch up with them,
+ * and its priority stays, or others would wait for the locks that it holds.
  *
  * Touches guc, window.
  *
@@ -27,6 +29,10 @@
 #include "postgres.h"
 
 #include <sched.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include "access/xlog.h"
 #include "executor/instrument.h"
@@ -45,6 +51,12 @@
 
 /* So long, in microseconds, a job keeps the processor at least. */
 #define GIVE_WAY_US 200
+
+/*
+ * The time slice of a job: longer than those the kernel gives, 3 ms at most, but
+ * not so long that who computes beside it would notice.
+ */
+#define SLICE_NS UINT64CONST(10000000)
 
 /*
  * With a limited rate, a batch ends when its pause has reached this; but a batch
@@ -217,6 +229,41 @@ cellenc_throttle_next(TimestampTz began, uint64 wal_bytes)
 		return began;
 	return began + (TimestampTz) ((double) wal_bytes * USECS_PER_SEC /
 								  ((double) cellenc_guc_job_max_wal_rate * 1024));
+}
+
+#ifdef SYS_sched_setattr
+
+/*
+ * As of sched_setattr(2), in its first version.  Older C libraries do not have
+ * it, and the kernel's own header is in conflict with theirs.
+ */
+typedef struct SchedAttr
+{
+	uint32		size;
+	uint32		policy;
+	uint64		flags;
+	int32		nice;
+	uint32		priority;
+	uint64		runtime;		/* where the processor is shared fairly, the
+								 * slice in ns */
+	uint64		deadline;
+	uint64		period;
+} SchedAttr;
+#endif
+
+void
+cellenc_throttle_prepare_process(void)
+{
+#ifdef SYS_sched_setattr
+	SchedAttr	attr;
+
+	if (syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0) != 0 ||
+		(attr.policy != SCHED_OTHER && attr.policy != SCHED_BATCH))
+		return;
+	attr.runtime = SLICE_NS;
+	if (syscall(SYS_sched_setattr, 0, &attr, 0) != 0)
+		elog(DEBUG1, "could not set a time slice: %m");
+#endif
 }
 
 static uint64

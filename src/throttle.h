@@ -36,6 +36,12 @@ extern bool cellenc_throttle_batch_over(void);
 extern TimestampTz cellenc_throttle_next(TimestampTz began, uint64 wal_bytes);
 
 /*
+ * From now on, what wakes up may take the processor from this process at once,
+ * where the kernel can do that; elsewhere nothing changes.
+ */
+extern void cellenc_throttle_prepare_process(void);
+
+/*
  * Let others have the processor, if some wait for it and it is not a job's turn;
  * for loops over rows, where no buffer is locked.
  */

@@ -483,6 +483,7 @@ cellenc_worker_main(Datum arg)
 	/* without a role: the bootstrap superuser, even where that may not log in */
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	override_settings();
+	cellenc_throttle_prepare_process();
 
 	wanted.context = AllocSetContextCreate(TopMemoryContext, "cellenc command",
 										   ALLOCSET_SMALL_SIZES);
