@@ -311,7 +311,6 @@ case ${1:-} in
         PARTS=${PARTS:-scans inserts bytes first_use values size lookups sorts oltp hooks rotation rotation_load
             conversion latency scaling}
         REPEAT=${REPEAT:-5}
-        ROTATE_ROWS=${ROTATE_ROWS:-1000000}
         BENCH_SECONDS=${BENCH_SECONDS:-5}
         set_up
         build_all

@@ -18,7 +18,7 @@ our @EXPORT = qw(
   $partitions $keys $versions $connections
   @scale_rows @scale_connections @scale_keys @scale_versions
   $repeat $rotate_repeat $warm_up
-  $bindir $dir $bare_port %settings
+  $wal_files $bindir $dir $bare_port %settings
 );
 
 sub option
@@ -61,6 +61,9 @@ our $rotate_repeat = $repeat < 3 ? $repeat : 3;
 # Rounds of pgbench before them.
 our $warm_up = $ENV{QUICK} ? 0 : 1;
 
+# Files of WAL that the server has when it begins: as many as min_wal_size keeps.
+our $wal_files = $ENV{QUICK} ? 1 : 256;
+
 our $bindir = $ENV{BINDIR} || `pg_config --bindir`;
 chomp $bindir;
 
@@ -75,6 +78,7 @@ our %settings = (
 	jit => 'off',
 	max_parallel_workers_per_gather => '0',
 	max_wal_size => '8GB',
+	min_wal_size => $ENV{QUICK} ? '80MB' : '4GB',
 	shared_buffers => $ENV{QUICK} ? '64MB' : '1GB',
 	synchronous_commit => 'on');
 
