@@ -59,10 +59,12 @@
 #define SLICE_NS UINT64CONST(10000000)
 
 /*
- * With a limited rate, a batch ends when its pause has reached this; but a batch
- * has some WAL of its own, which low rates should not be spent on.
+ * With a limited rate, a batch ends when its pause has reached this.  Not less:
+ * each batch leaves a dead version of the job's row, which stays as long as any
+ * snapshot from before, and has some WAL of its own, which low rates should not
+ * be spent on.
  */
-#define BATCH_PAUSE_MS 20
+#define BATCH_PAUSE_MS 50
 #define BATCH_WAL_MIN (128 * 1024)
 
 static struct
