@@ -213,17 +213,6 @@ cellenc_throttle_begin_batch(int ms)
 	batch.wal_begin = pgWalUsage.wal_bytes;
 }
 
-bool
-cellenc_throttle_batch_over(void)
-{
-	uint64		wal_max = (uint64) cellenc_guc_job_max_wal_rate * 1024 * BATCH_PAUSE_MS / 1000;
-
-	if (cellenc_guc_job_max_wal_rate > 0 &&
-		pgWalUsage.wal_bytes - batch.wal_begin >= Max(wal_max, BATCH_WAL_MIN))
-		return true;
-	return GetCurrentTimestamp() >= batch.deadline;
-}
-
 TimestampTz
 cellenc_throttle_next(TimestampTz began, uint64 wal_bytes)
 {
@@ -231,6 +220,16 @@ cellenc_throttle_next(TimestampTz began, uint64 wal_bytes)
 		return began;
 	return began + (TimestampTz) ((double) wal_bytes * USECS_PER_SEC /
 								  ((double) cellenc_guc_job_max_wal_rate * 1024));
+}
+
+bool
+cellenc_throttle_batch_over(void)
+{
+	uint64		wal = pgWalUsage.wal_bytes - batch.wal_begin;
+
+	if (wal >= BATCH_WAL_MIN && cellenc_throttle_next(0, wal) >= BATCH_PAUSE_MS * 1000)
+		return true;
+	return GetCurrentTimestamp() >= batch.deadline;
 }
 
 #ifdef SYS_sched_setattr
