@@ -113,7 +113,9 @@ summarize() {
         [ -f "$RUN/tmp_check/log/regress_log_$file" ] || continue
         sed 's/^\[[0-9:.]*\]([0-9.]*s) //' "$RUN/tmp_check/log/regress_log_$file" >"$WORK/test.log"
         grep -A 5 '^not ok' "$WORK/test.log" | head -n 12 || true
-        tail -n 3 "$WORK/test.log"
+        # what a test died of stands before what stops its servers
+        grep -vE '^(###? |waiting for server|server (started|stopped)|# (Running|No postmaster|Postmaster))' "$WORK/test.log" |
+            tail -n 5
     done
 }
 

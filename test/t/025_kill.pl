@@ -100,15 +100,19 @@ sub postmaster_pid
 	return $pid;
 }
 
+# False where there was none, or it ended by itself just then.
 sub kill_worker
 {
 	my $pid = query("SELECT pid FROM pg_stat_activity WHERE backend_type = 'cellenc worker'");
 	return 0 unless $pid;
 
 	my $log = -s $node->logfile;
-	return 0 unless kill 'KILL', $pid;
-	$node->wait_for_log(qr/database system is ready to accept connections/, $log);
-	return 1;
+	kill 'KILL', $pid;
+	usleep(10_000) while kill 0, $pid;
+
+	# who gets a connection after that knows that its end has been dealt with
+	$node->poll_query_until('postgres', 'SELECT true') or die 'the server did not come back';
+	return slurp_file($node->logfile, $log) =~ /\(PID $pid\) was terminated by signal 9/;
 }
 
 my @victims = ('worker', 'postmaster', 'all processes');
@@ -128,7 +132,6 @@ foreach my $round (1 .. $kills)
 	my $victim = $victims[ int(rand(3)) ];
 	if ($victim eq 'worker')
 	{
-		# none where the job is done already
 		$victim = 'postmaster' unless kill_worker();
 	}
 	crash_and_start($node, all => $victim eq 'all processes') if $victim ne 'worker';
