@@ -463,6 +463,11 @@ CREATE PROCEDURE cellenc.conversion_index(job bigint, relation oid)
 AS 'MODULE_PATHNAME', 'cellenc_conversion_index' LANGUAGE c;
 REVOKE EXECUTE ON PROCEDURE cellenc.conversion_index(bigint, oid) FROM PUBLIC;
 
+-- the end of a conversion's lock, likewise; when that began
+CREATE PROCEDURE cellenc.conversion_settle(job bigint, locked_at bigint)
+AS 'MODULE_PATHNAME', 'cellenc_conversion_settle' LANGUAGE c;
+REVOKE EXECUTE ON PROCEDURE cellenc.conversion_settle(bigint, bigint) FROM PUBLIC;
+
 -- one step of a job in the caller's transaction, for tests
 CREATE FUNCTION cellenc.job_step(job bigint) RETURNS text
 AS 'MODULE_PATHNAME', 'cellenc_job_step_sql' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;

@@ -8,7 +8,8 @@
  * order of the files: convert (the SQL functions), convert_step (phases) ->
  * convert_start, convert_switch (the definition; files) -> convert_check,
  * convert_carry -> convert_view, convert_index -> convert_copy -> convert_map,
- * convert_log -> convert_depend -> convert_shadow -> convert_state.
+ * convert_log, convert_settle -> convert_depend -> convert_shadow ->
+ * convert_state.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,7 +38,8 @@ typedef enum CellencConvertPhase
 	CELLENC_CONVERT_INDEX,
 	CELLENC_CONVERT_CATCH_UP,
 	CELLENC_CONVERT_SWITCH,
-	CELLENC_CONVERT_VACUUM,		/* the table is converted */
+	CELLENC_CONVERT_SETTLE,		/* the table is converted, and may be locked */
+	CELLENC_CONVERT_VACUUM,
 	CELLENC_CONVERT_CLEAN_UP	/* nothing comes of it */
 } CellencConvertPhase;
 
@@ -68,7 +70,8 @@ typedef struct CellencConversion
 	Oid			collation;
 	int32		key_version;	/* current when the shadows were begun */
 	CellencConvertPhase phase;
-	bool		settled;		/* nobody has a snapshot older than the copies */
+	bool		settled;		/* nobody's snapshot is older than a copy that
+								 * convert_settle.c does not know */
 	char	   *error;			/* what ended it; NULL: a cancel, or nothing */
 	List	   *heaps;			/* of CellencConvertHeap */
 } CellencConversion;
@@ -175,6 +178,30 @@ extern ItemPointerData cellenc_convert_map_get(CellencConvertMap *map, const Ite
 extern void cellenc_convert_map_set(CellencConvertMap *map, const ItemPointerData *tid,
 									const ItemPointerData *copy);
 extern void cellenc_convert_map_close(CellencConvertMap *map);
+
+/*
+ * convert_settle.c
+ */
+
+/* What a batch of catching up has written. */
+typedef struct CellencConvertBatch CellencConvertBatch;
+
+/* Has this process made the last batch of heap? */
+extern bool cellenc_convert_knows_batch(const CellencConvertHeap *heap);
+
+/* Begin a batch in the shadow, and settle the last one if it was committed. */
+extern CellencConvertBatch *cellenc_convert_begin_batch(const CellencConvertHeap *heap);
+
+/* A row of the shadow that the current (sub)transaction has inserted or deleted. */
+extern void cellenc_convert_batch_add(CellencConvertBatch *batch, const ItemPointerData *tid);
+extern void cellenc_convert_forget_batches(List *heaps);
+
+/*
+ * AccessExclusiveLock on the tables of heaps, which the caller has, stays with
+ * the session when its transaction commits, until cellenc.conversion_settle()
+ * is called, which has to be next.  If either fails, no lock is left.
+ */
+extern void cellenc_convert_keep_locked(List *heaps);
 
 /*
  * convert_copy.c

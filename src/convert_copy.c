@@ -261,13 +261,15 @@ fetch_row(Converter *converter, const ItemPointerData *tid, BlockNumber nblocks)
 
 static void
 renew_copy(Converter *converter, CellencConvertMap *map, CellencRowIndexes *indexes,
-		   const ItemPointerData *tid, BlockNumber nblocks, TupleTableSlot *slot)
+		   CellencConvertBatch *batch, const ItemPointerData *tid, BlockNumber nblocks,
+		   TupleTableSlot *slot)
 {
 	ItemPointerData copy = cellenc_convert_map_get(map, tid);
 
 	if (ItemPointerIsValid(&copy))
 	{
 		simple_heap_delete(converter->shadow, &copy);
+		cellenc_convert_batch_add(batch, &copy);
 		ItemPointerSetInvalid(&copy);
 		cellenc_convert_map_set(map, tid, &copy);
 	}
@@ -275,6 +277,7 @@ renew_copy(Converter *converter, CellencConvertMap *map, CellencRowIndexes *inde
 		return;
 	ExecForceStoreHeapTuple(convert_row(converter), slot, true);
 	table_tuple_insert(converter->shadow, slot, GetCurrentCommandId(true), HEAP_INSERT_NO_LOGICAL, NULL);
+	cellenc_convert_batch_add(batch, &slot->tts_tid);
 	cellenc_row_indexes_insert(indexes, slot, TU_All);
 	cellenc_convert_map_set(map, tid, &slot->tts_tid);
 	ExecClearTuple(slot);
@@ -287,6 +290,7 @@ cellenc_convert_catch_up(const CellencConversion *conversion, const CellencConve
 {
 	Relation	log = table_open(heap->log, RowExclusiveLock);
 	BlockNumber nblocks = RelationGetNumberOfBlocks(rel);
+	CellencConvertBatch *batch = cellenc_convert_begin_batch(heap);
 	Converter	converter;
 	CellencConvertMap *map;
 	CellencConvertEntries entries;
@@ -309,7 +313,7 @@ cellenc_convert_catch_up(const CellencConversion *conversion, const CellencConve
 			MemoryContext oldcxt = MemoryContextSwitchTo(row_cxt);
 
 			CHECK_FOR_INTERRUPTS();
-			renew_copy(&converter, map, indexes, &entries.tids[i], nblocks, slot);
+			renew_copy(&converter, map, indexes, batch, &entries.tids[i], nblocks, slot);
 			MemoryContextSwitchTo(oldcxt);
 			MemoryContextReset(row_cxt);
 		}

@@ -3,13 +3,14 @@
  * convert_step.c
  *	  The steps of a job that converts a column.
  *
- *	  start -> copy -> index -> catch_up -> switch -> vacuum
+ *	  start -> copy -> index -> catch_up -> switch -> settle -> vacuum
  *
  * Start makes the shadows, and rehearses the switch first.  Copy goes through
  * the tables once; index builds the shadows' indexes; catch_up works off the
  * log of what has changed meanwhile, and waits until every transaction has
  * ended whose snapshot is older than the copies; switch takes the lock, works
- * off the rest of the log, and exchanges the files.  From any of these, what
+ * off the rest of the log, and exchanges the files; settle lets the lock go
+ * when older snapshots see that, too.  From any before it, what
  * does not fit any more (somebody has rewritten the table, or changed its
  * columns, or partitions have come or gone) goes back to start, and what cannot
  * go on goes to clean_up.
@@ -330,12 +331,31 @@ catch_up(Work *work, bool *few, CellencStep *result)
 	return true;
 }
 
+/* Has this process made the last batch of each shadow? */
+static bool
+knows_batches(const CellencConversion *conversion)
+{
+	ListCell   *lc;
+
+	foreach(lc, conversion->heaps)
+	{
+		if (!cellenc_convert_knows_batch(lfirst(lc)))
+			return false;
+	}
+	return true;
+}
+
 static CellencStep
 step_catch_up(Work *work)
 {
 	CellencStep result;
 	bool		few;
 
+	if (work->conversion->settled && !knows_batches(work->conversion))
+	{
+		work->conversion->settled = false;
+		cellenc_convert_save(work->conversion);
+	}
 	if (!catch_up(work, &few, &result))
 		return result;
 	if (!few)
@@ -343,7 +363,8 @@ step_catch_up(Work *work)
 
 	/*
 	 * Who has an older snapshot than a copy would not see it, and miss the
-	 * row after the switch.
+	 * row after the switch.  Batches from now on, and the last one, are
+	 * settled instead.
 	 */
 	if (!work->conversion->settled && !cellenc_job_barrier(work->job))
 		return CELLENC_STEP_WAIT;
@@ -447,6 +468,23 @@ record_end(Work *work, List *notes)
 		cellenc_event_record(encrypted ? "encrypt_column" : "decrypt_column", row.name, 0, detail);
 }
 
+/*
+ * The files are exchanged, for those who look from now on.  Keep the tables
+ * locked while a command settles the last batches.
+ */
+static CellencStep
+ask_to_settle(Work *work, TimestampTz locked_at)
+{
+	MemoryContext oldcxt = MemoryContextSwitchTo(work->command->context);
+
+	work->command->sql = psprintf("CALL cellenc.conversion_settle(" INT64_FORMAT ", " INT64_FORMAT ")",
+								  work->job->job, locked_at);
+	MemoryContextSwitchTo(oldcxt);
+	(void) go_to(work, CELLENC_CONVERT_SETTLE);
+	cellenc_convert_keep_locked(work->conversion->heaps);
+	return CELLENC_STEP_COMMAND;
+}
+
 static CellencStep
 step_switch(Work *work)
 {
@@ -457,6 +495,8 @@ step_switch(Work *work)
 	TimestampTz locked_at;
 	ListCell   *lc;
 
+	if (!knows_batches(conversion))
+		return go_to(work, CELLENC_CONVERT_CATCH_UP);
 	LockRelationOid(conversion->relation, AccessShareLock);
 	if (!column_is_there(conversion))
 		return end_unconverted(work, "the column was dropped");
@@ -500,13 +540,14 @@ step_switch(Work *work)
 		cellenc_convert_swap(heap);
 		cellenc_convert_delete_heap(work->job->job, heap->relation);
 	}
-	conversion->heaps = NIL;
 	tell_rotation(work);
 	record_end(work, notes);
 	cellenc_convert_leave(nestlevel);
-	ereport(LOG,
-			(errmsg("job " INT64_FORMAT " exchanged the table's files in %ld ms", work->job->job,
-					TimestampDifferenceMilliseconds(locked_at, GetCurrentTimestamp()))));
+	if (work->command)
+		return ask_to_settle(work, locked_at);
+
+	/* a test, whose session would keep the locks */
+	cellenc_convert_forget_batches(conversion->heaps);
 	return go_to(work, CELLENC_CONVERT_VACUUM);
 }
 
@@ -622,6 +663,10 @@ do_step(void *arg)
 		case CELLENC_CONVERT_SWITCH:
 			work->result = step_switch(work);
 			break;
+		case CELLENC_CONVERT_SETTLE:
+			/* the process that was about to has ended, and its locks with it */
+			work->result = go_to(work, CELLENC_CONVERT_VACUUM);
+			break;
 		case CELLENC_CONVERT_VACUUM:
 			work->result = step_vacuum(work);
 			break;
@@ -666,8 +711,7 @@ step(CellencJob *job, CellencCommand *command)
 		}
 		return cellenc_job_step_wait_lock(job, conversion.relation);
 	}
-	if (cellenc_job_is_temporary(failure->sqlerrcode) ||
-		conversion.phase == CELLENC_CONVERT_VACUUM || conversion.phase == CELLENC_CONVERT_CLEAN_UP)
+	if (cellenc_job_is_temporary(failure->sqlerrcode) || conversion.phase >= CELLENC_CONVERT_SETTLE)
 		ReThrowError(failure);
 	return give_up(&work, failure);
 }
@@ -682,6 +726,15 @@ command_done(CellencJob *job, ErrorData *failure, CellencCommand *command)
 	if (job->state == CELLENC_JOB_PAUSED || cellenc_job_has_ended(job))
 		return CELLENC_STEP_WAIT;
 	load(&work, job->job);
+	if (conversion.phase == CELLENC_CONVERT_SETTLE)
+	{
+		if (failure)
+			ereport(LOG,
+					(errcode(failure->sqlerrcode),
+					 errmsg("job " INT64_FORMAT " could not show the table to older snapshots: %s", job->job,
+							failure->message)));
+		return go_to(&work, CELLENC_CONVERT_VACUUM);
+	}
 	if (conversion.phase == CELLENC_CONVERT_VACUUM)
 	{
 		if (failure)
@@ -718,7 +771,7 @@ cancel(CellencJob *job)
 
 	if (!cellenc_convert_load(job->job, &conversion))
 		return false;
-	if (conversion.phase == CELLENC_CONVERT_VACUUM)
+	if (conversion.phase == CELLENC_CONVERT_SETTLE || conversion.phase == CELLENC_CONVERT_VACUUM)
 	{
 		/* it is done, but for that */
 		cellenc_convert_delete(job->job);
