@@ -99,9 +99,9 @@ cellenc_convert_rehearse(const CellencConversion *conversion, List **relations, 
 	CurrentResourceOwner = oldowner;
 	if (failure)
 		ReThrowError(failure);
-	ereport(DEBUG1,
-			(errmsg_internal("rehearsed the conversion in %ld ms",
-							 TimestampDifferenceMilliseconds(locked_at, GetCurrentTimestamp()))));
+	ereport(LOG,
+			(errmsg("a conversion was rehearsed, with its table locked for %ld ms",
+					TimestampDifferenceMilliseconds(locked_at, GetCurrentTimestamp()))));
 }
 
 CellencConvertHeap *

@@ -156,6 +156,7 @@ step_start(Work *work)
 	List	   *relations;
 	List	   *definitions;
 	List	   *locked;
+	TimestampTz locked_at;
 	ListCell   *lc;
 
 	if (older != 0)
@@ -170,6 +171,7 @@ step_start(Work *work)
 	cellenc_convert_rehearse(conversion, &relations, &definitions);
 
 	locked = cellenc_convert_leaves(conversion->relation, ShareRowExclusiveLock);
+	locked_at = GetCurrentTimestamp();
 	if (!equal(locked, relations))
 		return CELLENC_STEP_RETRY;	/* a partition came or went just now */
 	cellenc_convert_remove_misfits(conversion, relations);
@@ -178,6 +180,9 @@ step_start(Work *work)
 	cellenc_convert_make_heaps(conversion, relations, definitions);
 	conversion->settled = false;
 	cellenc_convert_leave(nestlevel);
+	ereport(LOG,
+			(errmsg("job " INT64_FORMAT " made its copy's files, with the table locked against writers for %ld ms",
+					job->job, TimestampDifferenceMilliseconds(locked_at, GetCurrentTimestamp()))));
 
 	job->phase = CELLENC_PHASE_PASS;
 	job->relation = conversion->relation;
