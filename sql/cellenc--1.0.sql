@@ -463,10 +463,10 @@ CREATE PROCEDURE cellenc.conversion_index(job bigint, relation oid)
 AS 'MODULE_PATHNAME', 'cellenc_conversion_index' LANGUAGE c;
 REVOKE EXECUTE ON PROCEDURE cellenc.conversion_index(bigint, oid) FROM PUBLIC;
 
--- the end of a conversion's lock, likewise; when that began
-CREATE PROCEDURE cellenc.conversion_settle(job bigint, locked_at bigint)
-AS 'MODULE_PATHNAME', 'cellenc_conversion_settle' LANGUAGE c;
-REVOKE EXECUTE ON PROCEDURE cellenc.conversion_settle(bigint, bigint) FROM PUBLIC;
+-- the second half of its switch, likewise; when it took the lock
+CREATE PROCEDURE cellenc.conversion_switch(job bigint, locked_at bigint)
+AS 'MODULE_PATHNAME', 'cellenc_conversion_switch' LANGUAGE c;
+REVOKE EXECUTE ON PROCEDURE cellenc.conversion_switch(bigint, bigint) FROM PUBLIC;
 
 -- one step of a job in the caller's transaction, for tests
 CREATE FUNCTION cellenc.job_step(job bigint) RETURNS text

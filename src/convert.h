@@ -38,7 +38,7 @@ typedef enum CellencConvertPhase
 	CELLENC_CONVERT_INDEX,
 	CELLENC_CONVERT_CATCH_UP,
 	CELLENC_CONVERT_SWITCH,
-	CELLENC_CONVERT_SETTLE,		/* the table is converted, and may be locked */
+	CELLENC_CONVERT_SWITCHED,	/* the table is converted */
 	CELLENC_CONVERT_VACUUM,
 	CELLENC_CONVERT_CLEAN_UP	/* nothing comes of it */
 } CellencConvertPhase;
@@ -197,11 +197,17 @@ extern void cellenc_convert_batch_add(CellencConvertBatch *batch, const ItemPoin
 extern void cellenc_convert_forget_batches(List *heaps);
 
 /*
- * AccessExclusiveLock on the tables of heaps, which the caller has, stays with
- * the session when its transaction commits, until cellenc.conversion_settle()
- * is called, which has to be next.  If either fails, no lock is left.
+ * AccessExclusiveLock on these relations, which the caller has, stays with the
+ * session when its transaction commits, until cellenc_convert_take_locked(),
+ * which has to be called next.  If either fails, no lock is left.
  */
-extern void cellenc_convert_keep_locked(List *heaps);
+extern void cellenc_convert_keep_locked(List *relations);
+
+/* The transaction has the locks again.  False: the session kept none. */
+extern bool cellenc_convert_take_locked(void);
+
+/* Settle the last batch of heap, whose transaction has ended. */
+extern void cellenc_convert_settle(const CellencConvertHeap *heap);
 
 /*
  * convert_copy.c
@@ -285,9 +291,9 @@ extern bool cellenc_convert_read_foreign_key(Oid constraint, CellencConvertForei
 /*
  * Lock the tables at the other end of the column's foreign keys, which are
  * made anew at the switch.  Before the table itself: who changes a referencing
- * table comes to the referenced one later.
+ * table comes to the referenced one later.  Returns them.
  */
-extern void cellenc_convert_lock_others(const CellencConversion *conversion);
+extern List *cellenc_convert_lock_others(const CellencConversion *conversion);
 
 /*
  * convert_view.c

@@ -142,9 +142,10 @@ cellenc_convert_read_foreign_key(Oid constraint, CellencConvertForeignKey *key)
 	return found;
 }
 
-void
+List *
 cellenc_convert_lock_others(const CellencConversion *conversion)
 {
+	List	   *locked = NIL;
 	List	   *tree = find_all_inheritors(conversion->relation, NoLock, NULL);
 	List	   *objects = cellenc_convert_column_dependents(conversion, tree);
 	List	   *others = NIL;
@@ -168,6 +169,7 @@ cellenc_convert_lock_others(const CellencConversion *conversion)
 			continue;
 		LockRelationOid(lfirst_oid(lc), AccessExclusiveLock);
 		if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(lfirst_oid(lc))))
-			(void) find_all_inheritors(lfirst_oid(lc), AccessExclusiveLock, NULL);
+			locked = list_concat_unique_oid(locked, find_all_inheritors(lfirst_oid(lc), AccessExclusiveLock, NULL));
 	}
+	return locked;
 }

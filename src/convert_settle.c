@@ -11,10 +11,10 @@
  *
  * So, when a batch has committed, its rows are frozen, and those that it
  * deleted are made to look as if they had never been inserted, whatever
- * snapshots there are.  Nobody can have seen either: the file is not yet the
- * table's, or, after the switch's own batch, the table is still locked.
- * Settling does not roll back, hence not before the commit.  It does no harm
- * where the file is thrown away.
+ * snapshots there are.  Nobody can have seen either, as the file is not yet the
+ * table's.  Settling does not roll back, hence not before the commit; so the
+ * switch has a transaction for its last batch and one for the rest, and the
+ * session keeps the table locked in between.
  *
  * What is to be settled is kept in this process alone.  If it ends, the next
  * one waits for all older snapshots again (convert_step.c).
@@ -28,19 +28,16 @@
 #include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
-#include "fmgr.h"
+#include "access/xlog.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "storage/standby.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/timestamp.h"
 
 #include "compat.h"
 #include "convert.h"
-#include "report.h"
-
-PG_FUNCTION_INFO_V1(cellenc_conversion_settle);
 
 struct CellencConvertBatch
 {
@@ -109,16 +106,16 @@ settle_row(Page page, OffsetNumber offset, TransactionId xid)
 
 /* Those of batch from tid number first on that are in the same block; returns the next number. */
 static int
-settle_block(const CellencConvertBatch *batch, int first, Relation file)
+settle_block(const CellencConvertBatch *batch, int first, Relation shadow)
 {
 	BlockNumber block = ItemPointerGetBlockNumber(&batch->tids[first]);
-	Buffer		buffer = ReadBuffer(file, block);
+	Buffer		buffer = ReadBuffer(shadow, block);
 	GenericXLogState *state;
 	Page		page;
 	int			i;
 
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	state = GenericXLogStart(file);
+	state = GenericXLogStart(shadow);
 	page = GenericXLogRegisterBuffer(state, buffer, 0);
 	for (i = first; i < batch->ntids && ItemPointerGetBlockNumber(&batch->tids[i]) == block; i++)
 		settle_row(page, ItemPointerGetOffsetNumber(&batch->tids[i]), batch->xid);
@@ -133,23 +130,36 @@ compare_tids(const void *a, const void *b)
 	return ItemPointerCompare((ItemPointer) a, (ItemPointer) b);
 }
 
-/* file is the shadow, or the table that has its file. */
 static void
-settle(CellencConvertBatch *batch, Relation file)
+settle(CellencConvertBatch *batch, Relation shadow)
 {
 	if (batch->ntids > 0 && TransactionIdDidCommit(batch->xid))
 	{
-		BlockNumber nblocks = RelationGetNumberOfBlocks(file);
+		BlockNumber nblocks = RelationGetNumberOfBlocks(shadow);
 		int			i = 0;
 
 		qsort(batch->tids, batch->ntids, sizeof(ItemPointerData), compare_tids);
 		while (i < batch->ntids && ItemPointerGetBlockNumber(&batch->tids[i]) < nblocks)
 		{
 			CHECK_FOR_INTERRUPTS();
-			i = settle_block(batch, i, file);
+			i = settle_block(batch, i, shadow);
 		}
 	}
 	batch->ntids = 0;
+}
+
+void
+cellenc_convert_settle(const CellencConvertHeap *heap)
+{
+	CellencConvertBatch *batch = find_batch(heap->relation);
+
+	if (batch && batch->shadow == heap->shadow && batch->ntids > 0)
+	{
+		Relation	shadow = table_open(heap->shadow, RowExclusiveLock);
+
+		settle(batch, shadow);
+		table_close(shadow, NoLock);
+	}
 }
 
 CellencConvertBatch *
@@ -171,13 +181,7 @@ cellenc_convert_begin_batch(const CellencConvertHeap *heap)
 		batch->shadow = heap->shadow;
 		batch->ntids = 0;
 	}
-	else if (batch->ntids > 0)
-	{
-		Relation	shadow = table_open(heap->shadow, RowExclusiveLock);
-
-		settle(batch, shadow);
-		table_close(shadow, NoLock);
-	}
+	cellenc_convert_settle(heap);
 	return batch;
 }
 
@@ -225,7 +229,7 @@ cellenc_convert_forget_batches(List *heaps)
  */
 
 void
-cellenc_convert_keep_locked(List *heaps)
+cellenc_convert_keep_locked(List *relations)
 {
 	MemoryContext oldcxt = MemoryContextSwitchTo(TopMemoryContext);
 	ListCell   *lc;
@@ -233,9 +237,9 @@ cellenc_convert_keep_locked(List *heaps)
 	/* of a switch that was not committed in the end */
 	list_free(locked);
 	locked = NIL;
-	foreach(lc, heaps)
+	foreach(lc, relations)
 	{
-		LockRelId	id = {((CellencConvertHeap *) lfirst(lc))->relation, MyDatabaseId};
+		LockRelId	id = {lfirst_oid(lc), MyDatabaseId};
 
 		LockRelationIdForSession(&id, AccessExclusiveLock);
 		locked = lappend_oid(locked, id.relId);
@@ -243,38 +247,28 @@ cellenc_convert_keep_locked(List *heaps)
 	MemoryContextSwitchTo(oldcxt);
 }
 
-static void
-settle_locked(Oid relation)
-{
-	LockRelId	id = {relation, MyDatabaseId};
-	Relation	rel = table_open(relation, AccessExclusiveLock);
-	CellencConvertBatch *batch = find_batch(relation);
-
-	if (batch)
-		settle(batch, rel);
-	forget_batch(relation);
-	table_close(rel, NoLock);
-	UnlockRelationIdForSession(&id, AccessExclusiveLock);
-}
-
-/*
- * cellenc.conversion_settle(job bigint, locked_at bigint), the latter a
- * TimestampTz: lets go what the session has kept locked.
- */
-Datum
-cellenc_conversion_settle(PG_FUNCTION_ARGS)
+bool
+cellenc_convert_take_locked(void)
 {
 	ListCell   *lc;
 
-	CELLENC_CHECK_PRELOAD();
-	if (locked == NIL || PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		PG_RETURN_VOID();
+	if (locked == NIL)
+		return false;
 	foreach(lc, locked)
-		settle_locked(lfirst_oid(lc));
+	{
+		LockRelId	id = {lfirst_oid(lc), MyDatabaseId};
+
+		LockRelationOid(id.relId, AccessExclusiveLock);
+		UnlockRelationIdForSession(&id, AccessExclusiveLock);
+
+		/*
+		 * LockAcquire() tells standbys of locks only that the session did not
+		 * have
+		 */
+		if (XLogStandbyInfoActive())
+			LogAccessExclusiveLock(MyDatabaseId, id.relId);
+	}
 	list_free(locked);
 	locked = NIL;
-	ereport(LOG,
-			(errmsg("job " INT64_FORMAT " exchanged the table's files in %ld ms", PG_GETARG_INT64(0),
-					TimestampDifferenceMilliseconds(PG_GETARG_INT64(1), GetCurrentTimestamp()))));
-	PG_RETURN_VOID();
+	return true;
 }

@@ -78,7 +78,7 @@ cellenc_convert_rehearse(const CellencConversion *conversion, List **relations, 
 		ListCell   *lc;
 
 		(void) cellenc_convert_enter(CELLENC_CONVERT_LOCK_MS);
-		cellenc_convert_lock_others(conversion);
+		(void) cellenc_convert_lock_others(conversion);
 		*relations = cellenc_convert_leaves(conversion->relation, AccessExclusiveLock);
 		locked_at = GetCurrentTimestamp();
 		cellenc_convert_define(conversion);

@@ -33,7 +33,7 @@ static const char *const phase_names[] = {
 	[CELLENC_CONVERT_INDEX] = "index",
 	[CELLENC_CONVERT_CATCH_UP] = "catch_up",
 	[CELLENC_CONVERT_SWITCH] = "switch",
-	[CELLENC_CONVERT_SETTLE] = "settle",
+	[CELLENC_CONVERT_SWITCHED] = "switched",
 	[CELLENC_CONVERT_VACUUM] = "vacuum",
 	[CELLENC_CONVERT_CLEAN_UP] = "clean_up"
 };

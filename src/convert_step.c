@@ -3,14 +3,14 @@
  * convert_step.c
  *	  The steps of a job that converts a column.
  *
- *	  start -> copy -> index -> catch_up -> switch -> settle -> vacuum
+ *	  start -> copy -> index -> catch_up -> switch -> switched -> vacuum
  *
  * Start makes the shadows, and rehearses the switch first.  Copy goes through
  * the tables once; index builds the shadows' indexes; catch_up works off the
  * log of what has changed meanwhile, and waits until every transaction has
  * ended whose snapshot is older than the copies; switch takes the lock, works
- * off the rest of the log, and exchanges the files; settle lets the lock go
- * when older snapshots see that, too.  From any before it, what
+ * off the rest of the log, and, in another transaction, exchanges the files.
+ * From any of these, what
  * does not fit any more (somebody has rewritten the table, or changed its
  * columns, or partitions have come or gone) goes back to start, and what cannot
  * go on goes to clean_up.
@@ -25,6 +25,7 @@
 
 #include "access/table.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -53,6 +54,7 @@
 #define FEW_ENTRIES 200
 
 PG_FUNCTION_INFO_V1(cellenc_conversion_index);
+PG_FUNCTION_INFO_V1(cellenc_conversion_switch);
 
 typedef struct Work
 {
@@ -474,54 +476,18 @@ record_end(Work *work, List *notes)
 }
 
 /*
- * The files are exchanged, for those who look from now on.  Keep the tables
- * locked while a command settles the last batches.
+ * The second half, with the tables locked and the log worked off: give the
+ * table the shadow's files.
  */
 static CellencStep
-ask_to_settle(Work *work, TimestampTz locked_at)
-{
-	MemoryContext oldcxt = MemoryContextSwitchTo(work->command->context);
-
-	work->command->sql = psprintf("CALL cellenc.conversion_settle(" INT64_FORMAT ", " INT64_FORMAT ")",
-								  work->job->job, locked_at);
-	MemoryContextSwitchTo(oldcxt);
-	(void) go_to(work, CELLENC_CONVERT_SETTLE);
-	cellenc_convert_keep_locked(work->conversion->heaps);
-	return CELLENC_STEP_COMMAND;
-}
-
-static CellencStep
-step_switch(Work *work)
+exchange(Work *work, TimestampTz locked_at)
 {
 	CellencConversion *conversion = work->conversion;
-	int			nestlevel = cellenc_convert_enter(CELLENC_CONVERT_LOCK_MS);
-	List	   *relations;
 	List	   *notes;
-	TimestampTz locked_at;
 	ListCell   *lc;
 
-	if (!knows_batches(conversion))
-		return go_to(work, CELLENC_CONVERT_CATCH_UP);
-	LockRelationOid(conversion->relation, AccessShareLock);
-	if (!column_is_there(conversion))
-		return end_unconverted(work, "the column was dropped");
-	cellenc_convert_lock_others(conversion);
-	relations = cellenc_convert_leaves(conversion->relation, AccessExclusiveLock);
-	locked_at = GetCurrentTimestamp();
-	if (!all_fit(conversion, relations))
-		return go_to(work, CELLENC_CONVERT_START);
-
 	foreach(lc, conversion->heaps)
-	{
-		CellencConvertHeap *heap = lfirst(lc);
-		Relation	rel = table_open(heap->relation, NoLock);
-		bool		more;
-
-		(void) cellenc_convert_catch_up(conversion, heap, rel, SWITCH_ENTRIES, &more);
-		table_close(rel, NoLock);
-		if (more)
-			return go_to(work, CELLENC_CONVERT_CATCH_UP);
-	}
+		cellenc_convert_settle(lfirst(lc));
 
 	/* what has come to hang on the column meanwhile */
 	notes = cellenc_convert_check(conversion);
@@ -545,15 +511,76 @@ step_switch(Work *work)
 		cellenc_convert_swap(heap);
 		cellenc_convert_delete_heap(work->job->job, heap->relation);
 	}
+	cellenc_convert_forget_batches(conversion->heaps);
 	tell_rotation(work);
 	record_end(work, notes);
-	cellenc_convert_leave(nestlevel);
-	if (work->command)
-		return ask_to_settle(work, locked_at);
+	ereport(LOG,
+			(errmsg("job " INT64_FORMAT " exchanged the table's files in %ld ms", work->job->job,
+					TimestampDifferenceMilliseconds(locked_at, GetCurrentTimestamp()))));
+	return go_to(work, CELLENC_CONVERT_SWITCHED);
+}
 
-	/* a test, whose session would keep the locks */
-	cellenc_convert_forget_batches(conversion->heaps);
-	return go_to(work, CELLENC_CONVERT_VACUUM);
+/*
+ * Have the worker do the second half in a transaction of its own, so that the
+ * last batch can be settled, with the tables locked all the time.
+ */
+static CellencStep
+ask_for_exchange(Work *work, List *locked, TimestampTz locked_at)
+{
+	MemoryContext oldcxt = MemoryContextSwitchTo(work->command->context);
+
+	work->command->sql = psprintf("CALL cellenc.conversion_switch(" INT64_FORMAT ", " INT64_FORMAT ")",
+								  work->job->job, locked_at);
+	MemoryContextSwitchTo(oldcxt);
+	cellenc_job_set_state(work->job, CELLENC_JOB_RUNNING);
+	cellenc_job_save(work->job);
+	cellenc_convert_keep_locked(locked);
+	return CELLENC_STEP_COMMAND;
+}
+
+static CellencStep
+step_switch(Work *work)
+{
+	CellencConversion *conversion = work->conversion;
+	int			nestlevel = cellenc_convert_enter(CELLENC_CONVERT_LOCK_MS);
+	List	   *others;
+	List	   *relations;
+	TimestampTz locked_at;
+	CellencStep result;
+	ListCell   *lc;
+
+	if (!knows_batches(conversion))
+		return go_to(work, CELLENC_CONVERT_CATCH_UP);
+
+	/* the commit would write it out under the lock */
+	XLogFlush(GetXLogInsertRecPtr());
+	LockRelationOid(conversion->relation, AccessShareLock);
+	if (!column_is_there(conversion))
+		return end_unconverted(work, "the column was dropped");
+	others = cellenc_convert_lock_others(conversion);
+	relations = cellenc_convert_leaves(conversion->relation, AccessExclusiveLock);
+	locked_at = GetCurrentTimestamp();
+	if (!all_fit(conversion, relations))
+		return go_to(work, CELLENC_CONVERT_START);
+
+	foreach(lc, conversion->heaps)
+	{
+		CellencConvertHeap *heap = lfirst(lc);
+		Relation	rel = table_open(heap->relation, NoLock);
+		bool		more;
+
+		(void) cellenc_convert_catch_up(conversion, heap, rel, SWITCH_ENTRIES, &more);
+		table_close(rel, NoLock);
+		if (more)
+			return go_to(work, CELLENC_CONVERT_CATCH_UP);
+	}
+	if (work->command)
+		result = ask_for_exchange(work, list_concat(others, find_all_inheritors(conversion->relation, NoLock, NULL)),
+								  locked_at);
+	else
+		result = exchange(work, locked_at);
+	cellenc_convert_leave(nestlevel);
+	return result;
 }
 
 /*
@@ -668,8 +695,7 @@ do_step(void *arg)
 		case CELLENC_CONVERT_SWITCH:
 			work->result = step_switch(work);
 			break;
-		case CELLENC_CONVERT_SETTLE:
-			/* the process that was about to has ended, and its locks with it */
+		case CELLENC_CONVERT_SWITCHED:
 			work->result = go_to(work, CELLENC_CONVERT_VACUUM);
 			break;
 		case CELLENC_CONVERT_VACUUM:
@@ -716,7 +742,7 @@ step(CellencJob *job, CellencCommand *command)
 		}
 		return cellenc_job_step_wait_lock(job, conversion.relation);
 	}
-	if (cellenc_job_is_temporary(failure->sqlerrcode) || conversion.phase >= CELLENC_CONVERT_SETTLE)
+	if (cellenc_job_is_temporary(failure->sqlerrcode) || conversion.phase >= CELLENC_CONVERT_SWITCHED)
 		ReThrowError(failure);
 	return give_up(&work, failure);
 }
@@ -731,15 +757,8 @@ command_done(CellencJob *job, ErrorData *failure, CellencCommand *command)
 	if (job->state == CELLENC_JOB_PAUSED || cellenc_job_has_ended(job))
 		return CELLENC_STEP_WAIT;
 	load(&work, job->job);
-	if (conversion.phase == CELLENC_CONVERT_SETTLE)
-	{
-		if (failure)
-			ereport(LOG,
-					(errcode(failure->sqlerrcode),
-					 errmsg("job " INT64_FORMAT " could not show the table to older snapshots: %s", job->job,
-							failure->message)));
+	if (conversion.phase == CELLENC_CONVERT_SWITCHED)
 		return go_to(&work, CELLENC_CONVERT_VACUUM);
-	}
 	if (conversion.phase == CELLENC_CONVERT_VACUUM)
 	{
 		if (failure)
@@ -748,7 +767,7 @@ command_done(CellencJob *job, ErrorData *failure, CellencCommand *command)
 					 errmsg("job " INT64_FORMAT " could not vacuum the table: %s", job->job, failure->message)));
 		return end_converted(&work);
 	}
-	if (!failure || conversion.phase != CELLENC_CONVERT_INDEX)
+	if (!failure || (conversion.phase != CELLENC_CONVERT_INDEX && conversion.phase != CELLENC_CONVERT_SWITCH))
 		return cellenc_job_step_go_on(job);
 	if (cellenc_job_is_temporary(failure->sqlerrcode) || cellenc_job_contended(failure))
 	{
@@ -756,6 +775,37 @@ command_done(CellencJob *job, ErrorData *failure, CellencCommand *command)
 		return CELLENC_STEP_RETRY;
 	}
 	return give_up(&work, failure);
+}
+
+/*
+ * cellenc.conversion_switch(job bigint, locked_at bigint), the latter a
+ * TimestampTz
+ */
+Datum
+cellenc_conversion_switch(PG_FUNCTION_ARGS)
+{
+	CellencJob	job;
+	CellencConversion conversion;
+	Work		work = {&job, &conversion, NULL, CELLENC_STEP_CONTINUE};
+	int			nestlevel;
+
+	CELLENC_CHECK_PRELOAD();
+	if (!cellenc_convert_take_locked() || PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_VOID();
+
+	/*
+	 * who has just paused or cancelled it is not to be waited for: the step
+	 * comes again
+	 */
+	if (!cellenc_job_lock(false))
+		PG_RETURN_VOID();
+	load(&work, PG_GETARG_INT64(0));
+	if (job.state != CELLENC_JOB_RUNNING || conversion.phase != CELLENC_CONVERT_SWITCH)
+		PG_RETURN_VOID();
+	nestlevel = cellenc_convert_enter(CELLENC_CONVERT_LOCK_MS);
+	(void) exchange(&work, PG_GETARG_INT64(1));
+	cellenc_convert_leave(nestlevel);
+	PG_RETURN_VOID();
 }
 
 static char *
@@ -776,7 +826,7 @@ cancel(CellencJob *job)
 
 	if (!cellenc_convert_load(job->job, &conversion))
 		return false;
-	if (conversion.phase == CELLENC_CONVERT_SETTLE || conversion.phase == CELLENC_CONVERT_VACUUM)
+	if (conversion.phase == CELLENC_CONVERT_SWITCHED || conversion.phase == CELLENC_CONVERT_VACUUM)
 	{
 		/* it is done, but for that */
 		cellenc_convert_delete(job->job);
