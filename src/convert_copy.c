@@ -289,8 +289,8 @@ cellenc_convert_catch_up(const CellencConversion *conversion, const CellencConve
 						 Relation rel, int limit, bool *more)
 {
 	Relation	log = table_open(heap->log, RowExclusiveLock);
-	BlockNumber nblocks = RelationGetNumberOfBlocks(rel);
 	CellencConvertBatch *batch = cellenc_convert_begin_batch(heap);
+	BlockNumber nblocks;
 	Converter	converter;
 	CellencConvertMap *map;
 	CellencConvertEntries entries;
@@ -300,6 +300,9 @@ cellenc_convert_catch_up(const CellencConversion *conversion, const CellencConve
 												  ALLOCSET_DEFAULT_SIZES);
 
 	PushActiveSnapshot(GetTransactionSnapshot());
+
+	/* not before: the snapshot sees no row behind this end */
+	nblocks = RelationGetNumberOfBlocks(rel);
 	cellenc_convert_read_log(log, GetActiveSnapshot(), limit, &entries);
 	*more = entries.more;
 	if (entries.nentries > 0)

@@ -134,8 +134,32 @@ is(query("SELECT string_agg(DISTINCT state, ',') FROM cellenc.jobs"), 'done', 'a
 is(query("SELECT count(*) FROM s WHERE id <= $rows"), $rows, 'all rows are there');
 is_well('s');
 
+#
+# A table that grows all the time, a row in two tables by each transaction
+#
+$node->append_conf('postgresql.conf', 'cellenc.job_max_wal_rate = 0');
+$node->reload;
+query('CREATE SEQUENCE n; CREATE TABLE g (id bigint, v text, pad text); CREATE TABLE h (id bigint)');
+append_to_file("$dir/grow.sql", <<'EOS');
+WITH new AS (SELECT nextval('n') AS id), g AS (INSERT INTO g SELECT id, 'v' || id, repeat('p', 900) FROM new)
+INSERT INTO h SELECT id FROM new;
+EOS
+my $grown = '';
+my $growth = IPC::Run::start(
+	[ 'pgbench', '-n', '-c', '4', '-R', '1000', '-T', '600', '-f', "$dir/grow.sql", $node->connstr('postgres') ],
+	'<', '/dev/null', '>&', \$grown);
+foreach my $round (1 .. 6)
+{
+	query("SELECT cellenc_encrypt_column('g', 'v', 'pii'); CALL cellenc_wait();"
+		  . "SELECT cellenc_decrypt_column('g', 'v'); CALL cellenc_wait()");
+}
+$growth->signal('INT');
+$growth->finish;
+unlike($grown, qr/ERROR|aborted/, 'no insert failed');
+is(query('SELECT count(*) FROM h WHERE id NOT IN (SELECT id FROM g)'), 0, 'no row of a growing table is lost');
+
 my $log = slurp_file($node->logfile);
-is(() = $log =~ /exchanged the table's files in/g, 21, 'each switch told how long it took');
+is(() = $log =~ /exchanged the table's files in/g, 33, 'each switch told how long it took');
 unlike($log, qr/TRAP|PANIC/, 'nothing bad in the log');
 $node->stop;
 done_testing();
