@@ -160,6 +160,7 @@ typedef struct CellencConvertEntries
 
 extern void cellenc_convert_read_log(Relation log, Snapshot snapshot, int limit,
 									 CellencConvertEntries *entries);
+extern void cellenc_convert_sort_tids(ItemPointerData *tids, int ntids);
 extern void cellenc_convert_delete_entries(Relation log, const CellencConvertEntries *entries);
 
 /* The rewriter has moved a row of rel past all triggers. */
@@ -189,12 +190,12 @@ typedef struct CellencConvertBatch CellencConvertBatch;
 /* Has this process made the last batch of heap? */
 extern bool cellenc_convert_knows_batch(const CellencConvertHeap *heap);
 
-/* Begin a batch in the shadow, and settle the last one if it was committed. */
-extern CellencConvertBatch *cellenc_convert_begin_batch(const CellencConvertHeap *heap);
+/* Begin a batch that writes up to max rows of the shadow; the last one is settled, or was not committed. */
+extern CellencConvertBatch *cellenc_convert_begin_batch(const CellencConvertHeap *heap, int max);
 
 /* A row of the shadow that the current (sub)transaction has inserted or deleted. */
 extern void cellenc_convert_batch_add(CellencConvertBatch *batch, const ItemPointerData *tid);
-extern void cellenc_convert_forget_batches(List *heaps);
+extern void cellenc_convert_forget_batch(const CellencConvertHeap *heap);
 
 /*
  * AccessExclusiveLock on these relations, which the caller has, stays with the
@@ -334,8 +335,13 @@ extern List *cellenc_convert_check(const CellencConversion *conversion);
  */
 extern void cellenc_convert_define(const CellencConversion *conversion);
 
-/* The files of heap's table and of its shadow change places. */
-extern void cellenc_convert_swap(const CellencConvertHeap *heap);
+/*
+ * With the tables locked and the log worked off: give the column its new type,
+ * and the tables the shadows' files.  False where a shadow does not have the
+ * indexes that its table has by now; heaps know the right ones.  *notes as
+ * cellenc_convert_check() returns them.
+ */
+extern bool cellenc_convert_exchange(CellencConversion *conversion, List **notes);
 
 /*
  * convert_start.c
@@ -359,6 +365,9 @@ extern void cellenc_convert_rehearse(const CellencConversion *conversion, List *
 									 List **definitions);
 
 extern CellencConvertHeap *cellenc_convert_heap_of(const CellencConversion *conversion, Oid relation);
+
+/* With these tables locked: is every one of them as it has to be, and none missing? */
+extern bool cellenc_convert_all_fit(const CellencConversion *conversion, List *relations);
 
 /*
  * Remove the heaps of tables that are none of `relations`, and those that do

@@ -289,7 +289,7 @@ cellenc_convert_catch_up(const CellencConversion *conversion, const CellencConve
 						 Relation rel, int limit, bool *more)
 {
 	Relation	log = table_open(heap->log, RowExclusiveLock);
-	CellencConvertBatch *batch = cellenc_convert_begin_batch(heap);
+	CellencConvertBatch *batch;
 	BlockNumber nblocks;
 	Converter	converter;
 	CellencConvertMap *map;
@@ -305,6 +305,9 @@ cellenc_convert_catch_up(const CellencConversion *conversion, const CellencConve
 	nblocks = RelationGetNumberOfBlocks(rel);
 	cellenc_convert_read_log(log, GetActiveSnapshot(), limit, &entries);
 	*more = entries.more;
+
+	/* for each of these, a copy may go and another one come */
+	batch = cellenc_convert_begin_batch(heap, 2 * entries.ntids);
 	if (entries.nentries > 0)
 	{
 		begin_converter(&converter, conversion, heap, rel);

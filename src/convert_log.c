@@ -96,6 +96,12 @@ compare_tids(const void *a, const void *b)
 }
 
 void
+cellenc_convert_sort_tids(ItemPointerData *tids, int ntids)
+{
+	qsort(tids, ntids, sizeof(ItemPointerData), compare_tids);
+}
+
+void
 cellenc_convert_read_log(Relation log, Snapshot snapshot, int limit, CellencConvertEntries *entries)
 {
 	TupleTableSlot *slot = table_slot_create(log, NULL);
@@ -124,7 +130,7 @@ cellenc_convert_read_log(Relation log, Snapshot snapshot, int limit, CellencConv
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 
-	qsort(entries->tids, entries->ntids, sizeof(ItemPointerData), compare_tids);
+	cellenc_convert_sort_tids(entries->tids, entries->ntids);
 	for (int i = 0; i < entries->ntids; i++)
 	{
 		if (kept == 0 || !ItemPointerEquals(&entries->tids[kept - 1], &entries->tids[i]))

@@ -45,7 +45,6 @@ struct CellencConvertBatch
 	Oid			shadow;
 	TransactionId xid;			/* that wrote the rows */
 	int			ntids;
-	int			size;			/* of tids */
 	ItemPointerData *tids;		/* of rows that it inserted or deleted */
 };
 
@@ -124,12 +123,6 @@ settle_block(const CellencConvertBatch *batch, int first, Relation shadow)
 	return i;
 }
 
-static int
-compare_tids(const void *a, const void *b)
-{
-	return ItemPointerCompare((ItemPointer) a, (ItemPointer) b);
-}
-
 static void
 settle(CellencConvertBatch *batch, Relation shadow)
 {
@@ -138,7 +131,7 @@ settle(CellencConvertBatch *batch, Relation shadow)
 		BlockNumber nblocks = RelationGetNumberOfBlocks(shadow);
 		int			i = 0;
 
-		qsort(batch->tids, batch->ntids, sizeof(ItemPointerData), compare_tids);
+		cellenc_convert_sort_tids(batch->tids, batch->ntids);
 		while (i < batch->ntids && ItemPointerGetBlockNumber(&batch->tids[i]) < nblocks)
 		{
 			CHECK_FOR_INTERRUPTS();
@@ -162,66 +155,42 @@ cellenc_convert_settle(const CellencConvertHeap *heap)
 	}
 }
 
-CellencConvertBatch *
-cellenc_convert_begin_batch(const CellencConvertHeap *heap)
+void
+cellenc_convert_forget_batch(const CellencConvertHeap *heap)
 {
 	CellencConvertBatch *batch = find_batch(heap->relation);
 
 	if (!batch)
-	{
-		MemoryContext oldcxt = MemoryContextSwitchTo(TopMemoryContext);
+		return;
+	batches = list_delete_ptr(batches, batch);
+	pfree(batch->tids);
+	pfree(batch);
+}
 
-		batch = palloc0(sizeof(CellencConvertBatch));
-		batch->relation = heap->relation;
-		batches = lappend(batches, batch);
-		MemoryContextSwitchTo(oldcxt);
-	}
-	if (batch->shadow != heap->shadow)
-	{
-		batch->shadow = heap->shadow;
-		batch->ntids = 0;
-	}
+CellencConvertBatch *
+cellenc_convert_begin_batch(const CellencConvertHeap *heap, int max)
+{
+	CellencConvertBatch *batch;
+	MemoryContext oldcxt;
+
 	cellenc_convert_settle(heap);
+	cellenc_convert_forget_batch(heap);
+
+	oldcxt = MemoryContextSwitchTo(TopMemoryContext);
+	batch = palloc0(sizeof(CellencConvertBatch));
+	batch->tids = palloc(Max(max, 1) * sizeof(ItemPointerData));
+	batch->relation = heap->relation;
+	batch->shadow = heap->shadow;
+	batches = lappend(batches, batch);
+	MemoryContextSwitchTo(oldcxt);
 	return batch;
 }
 
 void
 cellenc_convert_batch_add(CellencConvertBatch *batch, const ItemPointerData *tid)
 {
-	if (batch->ntids == batch->size)
-	{
-		int			size = Max(256, batch->size * 2);
-
-		if (batch->tids)
-			batch->tids = repalloc(batch->tids, size * sizeof(ItemPointerData));
-		else
-			batch->tids = MemoryContextAlloc(TopMemoryContext, size * sizeof(ItemPointerData));
-		batch->size = size;
-	}
 	batch->xid = GetCurrentTransactionId();
 	batch->tids[batch->ntids++] = *tid;
-}
-
-static void
-forget_batch(Oid relation)
-{
-	CellencConvertBatch *batch = find_batch(relation);
-
-	if (!batch)
-		return;
-	batches = list_delete_ptr(batches, batch);
-	if (batch->tids)
-		pfree(batch->tids);
-	pfree(batch);
-}
-
-void
-cellenc_convert_forget_batches(List *heaps)
-{
-	ListCell   *lc;
-
-	foreach(lc, heaps)
-		forget_batch(((CellencConvertHeap *) lfirst(lc))->relation);
 }
 
 /*

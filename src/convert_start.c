@@ -119,6 +119,30 @@ cellenc_convert_heap_of(const CellencConversion *conversion, Oid relation)
 	return NULL;
 }
 
+bool
+cellenc_convert_all_fit(const CellencConversion *conversion, List *relations)
+{
+	ListCell   *lc;
+
+	if (list_length(relations) != list_length(conversion->heaps))
+		return false;
+	foreach(lc, relations)
+	{
+		CellencConvertHeap *heap = cellenc_convert_heap_of(conversion, lfirst_oid(lc));
+		Relation	rel;
+		bool		fits;
+
+		if (!heap)
+			return false;
+		rel = table_open(lfirst_oid(lc), NoLock);
+		fits = cellenc_convert_shadow_fits(conversion, heap, rel);
+		table_close(rel, NoLock);
+		if (!fits)
+			return false;
+	}
+	return true;
+}
+
 void
 cellenc_convert_remove_misfits(CellencConversion *conversion, List *relations)
 {

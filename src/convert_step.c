@@ -10,10 +10,9 @@
  * log of what has changed meanwhile, and waits until every transaction has
  * ended whose snapshot is older than the copies; switch takes the lock, works
  * off the rest of the log, and, in another transaction, exchanges the files.
- * From any of these, what
- * does not fit any more (somebody has rewritten the table, or changed its
- * columns, or partitions have come or gone) goes back to start, and what cannot
- * go on goes to clean_up.
+ * From any of these, what does not fit any more (somebody has rewritten the
+ * table, or changed its columns, or partitions have come or gone) goes back to
+ * start, and what cannot go on goes to clean_up.
  *
  * Locks that others wait for are asked for with a short timeout and tried
  * again: on start and switch, and for clean_up.  Everything else runs under
@@ -36,7 +35,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
@@ -68,6 +66,13 @@ typedef struct Work
  * What the steps share
  */
 
+static void
+load(Work *work, int64 number)
+{
+	if (!cellenc_job_load(number, work->job) || !cellenc_convert_load(number, work->conversion))
+		elog(ERROR, "could not find job " INT64_FORMAT, number);
+}
+
 static CellencStep
 go_to(Work *work, CellencConvertPhase phase)
 {
@@ -93,6 +98,16 @@ column_is_there(const CellencConversion *conversion)
 	/* a dropped column has a row, but no type */
 	return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(conversion->relation)) &&
 		OidIsValid(get_atttype(conversion->relation, conversion->attnum));
+}
+
+/* Have the caller run a command. */
+static CellencStep
+want_command(Work *work, const char *sql)
+{
+	work->command->sql = MemoryContextStrdup(work->command->context, sql);
+	cellenc_job_set_state(work->job, CELLENC_JOB_RUNNING);
+	cellenc_job_save(work->job);
+	return CELLENC_STEP_COMMAND;
 }
 
 static CellencStep
@@ -243,23 +258,6 @@ build_index(const CellencConvertHeap *heap)
 	cellenc_convert_leave(nestlevel);
 }
 
-/*
- * Have the worker build the next index.  A step would hold the lock that who
- * pauses or cancels a job waits for; a command is cancelled.
- */
-static CellencStep
-ask_for_index(Work *work, const CellencConvertHeap *heap)
-{
-	MemoryContext oldcxt = MemoryContextSwitchTo(work->command->context);
-
-	work->command->sql = psprintf("CALL cellenc.conversion_index(" INT64_FORMAT ", %u)", work->job->job,
-								  heap->relation);
-	MemoryContextSwitchTo(oldcxt);
-	cellenc_job_set_state(work->job, CELLENC_JOB_RUNNING);
-	cellenc_job_save(work->job);
-	return CELLENC_STEP_COMMAND;
-}
-
 static CellencStep
 step_index(Work *work)
 {
@@ -279,8 +277,14 @@ step_index(Work *work)
 			cellenc_convert_save_heap(work->job->job, heap);
 			return cellenc_job_step_go_on(work->job);
 		}
+
+		/*
+		 * A step would hold the lock that who pauses or cancels a job waits
+		 * for; a command is cancelled.
+		 */
 		if (work->command)
-			return ask_for_index(work, heap);
+			return want_command(work, psprintf("CALL cellenc.conversion_index(" INT64_FORMAT ", %u)",
+											   work->job->job, heap->relation));
 		build_index(heap);
 		return cellenc_job_step_go_on(work->job);
 	}
@@ -398,66 +402,6 @@ tell_rotation(Work *work)
 		(void) cellenc_job_queue(&again);
 }
 
-/*
- * Change the definition.  False, and undone, if the shadows do not have the
- * indexes that it has then; the heaps know the right ones.
- */
-static bool
-define(CellencConversion *conversion)
-{
-	MemoryContext oldcxt = CurrentMemoryContext;
-	ResourceOwner oldowner = CurrentResourceOwner;
-	bool		fits = true;
-	ListCell   *lc;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(oldcxt);
-	cellenc_convert_define(conversion);
-	foreach(lc, conversion->heaps)
-	{
-		CellencConvertHeap *heap = lfirst(lc);
-		List	   *definitions = cellenc_convert_index_definitions(heap->relation);
-
-		if (cellenc_convert_same_indexes(definitions, heap->indexes))
-			continue;
-		heap->indexes = definitions;
-		heap->indexed = false;
-		fits = false;
-	}
-	if (fits)
-		ReleaseCurrentSubTransaction();
-	else
-		RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(oldcxt);
-	CurrentResourceOwner = oldowner;
-	return fits;
-}
-
-/* With the tables locked: is every one of them as it has to be? */
-static bool
-all_fit(const CellencConversion *conversion, List *relations)
-{
-	ListCell   *lc;
-
-	if (list_length(relations) != list_length(conversion->heaps))
-		return false;
-	foreach(lc, relations)
-	{
-		CellencConvertHeap *heap = cellenc_convert_heap_of(conversion, lfirst_oid(lc));
-		Relation	rel;
-		bool		fits;
-
-		if (!heap)
-			return false;
-		rel = table_open(lfirst_oid(lc), NoLock);
-		fits = cellenc_convert_shadow_fits(conversion, heap, rel);
-		table_close(rel, NoLock);
-		if (!fits)
-			return false;
-	}
-	return true;
-}
-
 static void
 record_end(Work *work, List *notes)
 {
@@ -482,60 +426,19 @@ record_end(Work *work, List *notes)
 static CellencStep
 exchange(Work *work, TimestampTz locked_at)
 {
-	CellencConversion *conversion = work->conversion;
+	int			nestlevel = cellenc_convert_enter(CELLENC_CONVERT_LOCK_MS);
 	List	   *notes;
-	ListCell   *lc;
+	bool		done = cellenc_convert_exchange(work->conversion, &notes);
 
-	foreach(lc, conversion->heaps)
-		cellenc_convert_settle(lfirst(lc));
-
-	/* what has come to hang on the column meanwhile */
-	notes = cellenc_convert_check(conversion);
-	if (!define(conversion))
-	{
-		foreach(lc, conversion->heaps)
-		{
-			CellencConvertHeap *heap = lfirst(lc);
-
-			if (heap->indexed)
-				continue;
-			cellenc_convert_drop_indexes(heap);
-			cellenc_convert_save_heap(work->job->job, heap);
-		}
+	cellenc_convert_leave(nestlevel);
+	if (!done)
 		return go_to(work, CELLENC_CONVERT_INDEX);
-	}
-	foreach(lc, conversion->heaps)
-	{
-		CellencConvertHeap *heap = lfirst(lc);
-
-		cellenc_convert_swap(heap);
-		cellenc_convert_delete_heap(work->job->job, heap->relation);
-	}
-	cellenc_convert_forget_batches(conversion->heaps);
 	tell_rotation(work);
 	record_end(work, notes);
 	ereport(LOG,
 			(errmsg("job " INT64_FORMAT " exchanged the table's files in %ld ms", work->job->job,
 					TimestampDifferenceMilliseconds(locked_at, GetCurrentTimestamp()))));
 	return go_to(work, CELLENC_CONVERT_SWITCHED);
-}
-
-/*
- * Have the worker do the second half in a transaction of its own, so that the
- * last batch can be settled, with the tables locked all the time.
- */
-static CellencStep
-ask_for_exchange(Work *work, List *locked, TimestampTz locked_at)
-{
-	MemoryContext oldcxt = MemoryContextSwitchTo(work->command->context);
-
-	work->command->sql = psprintf("CALL cellenc.conversion_switch(" INT64_FORMAT ", " INT64_FORMAT ")",
-								  work->job->job, locked_at);
-	MemoryContextSwitchTo(oldcxt);
-	cellenc_job_set_state(work->job, CELLENC_JOB_RUNNING);
-	cellenc_job_save(work->job);
-	cellenc_convert_keep_locked(locked);
-	return CELLENC_STEP_COMMAND;
 }
 
 static CellencStep
@@ -546,7 +449,6 @@ step_switch(Work *work)
 	List	   *others;
 	List	   *relations;
 	TimestampTz locked_at;
-	CellencStep result;
 	ListCell   *lc;
 
 	if (!knows_batches(conversion))
@@ -560,7 +462,7 @@ step_switch(Work *work)
 	others = cellenc_convert_lock_others(conversion);
 	relations = cellenc_convert_leaves(conversion->relation, AccessExclusiveLock);
 	locked_at = GetCurrentTimestamp();
-	if (!all_fit(conversion, relations))
+	if (!cellenc_convert_all_fit(conversion, relations))
 		return go_to(work, CELLENC_CONVERT_START);
 
 	foreach(lc, conversion->heaps)
@@ -574,13 +476,47 @@ step_switch(Work *work)
 		if (more)
 			return go_to(work, CELLENC_CONVERT_CATCH_UP);
 	}
-	if (work->command)
-		result = ask_for_exchange(work, list_concat(others, find_all_inheritors(conversion->relation, NoLock, NULL)),
-								  locked_at);
-	else
-		result = exchange(work, locked_at);
 	cellenc_convert_leave(nestlevel);
-	return result;
+
+	/* a test, whose session would keep the locks */
+	if (!work->command)
+		return exchange(work, locked_at);
+
+	/*
+	 * In a transaction of its own, so that the last batch can be settled,
+	 * with the tables locked all the time.
+	 */
+	cellenc_convert_keep_locked(list_concat(others, find_all_inheritors(conversion->relation, NoLock, NULL)));
+	return want_command(work, psprintf("CALL cellenc.conversion_switch(" INT64_FORMAT ", " INT64_FORMAT ")",
+									   work->job->job, locked_at));
+}
+
+/*
+ * cellenc.conversion_switch(job bigint, locked_at bigint), the latter a
+ * TimestampTz
+ */
+Datum
+cellenc_conversion_switch(PG_FUNCTION_ARGS)
+{
+	CellencJob	job;
+	CellencConversion conversion;
+	Work		work = {&job, &conversion, NULL, CELLENC_STEP_CONTINUE};
+
+	CELLENC_CHECK_PRELOAD();
+	if (!cellenc_convert_take_locked() || PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_VOID();
+
+	/*
+	 * not waiting for who has just paused or cancelled it: the step comes
+	 * again
+	 */
+	if (!cellenc_job_lock(false))
+		PG_RETURN_VOID();
+	load(&work, PG_GETARG_INT64(0));
+	if (job.state != CELLENC_JOB_RUNNING || conversion.phase != CELLENC_CONVERT_SWITCH)
+		PG_RETURN_VOID();
+	(void) exchange(&work, PG_GETARG_INT64(1));
+	PG_RETURN_VOID();
 }
 
 /*
@@ -609,7 +545,6 @@ step_vacuum(Work *work)
 {
 	StringInfoData sql;
 	ListCell   *lc;
-	MemoryContext oldcxt;
 	List	   *relations;
 
 	if (!work->command)
@@ -622,18 +557,13 @@ step_vacuum(Work *work)
 		list_make1_oid(work->conversion->relation) :
 		find_all_inheritors(work->conversion->relation, AccessShareLock, NULL);
 
-	oldcxt = MemoryContextSwitchTo(work->command->context);
 	initStringInfo(&sql);
 	foreach(lc, relations)
 		appendStringInfo(&sql, "%s%s", sql.len == 0 ? "VACUUM (ANALYZE) " : ", ",
 						 quote_qualified_identifier(get_namespace_name(get_rel_namespace(lfirst_oid(lc))),
 													get_rel_name(lfirst_oid(lc))));
-	work->command->sql = sql.data;
 	work->command->yields = true;
-	MemoryContextSwitchTo(oldcxt);
-	cellenc_job_set_state(work->job, CELLENC_JOB_RUNNING);
-	cellenc_job_save(work->job);
-	return CELLENC_STEP_COMMAND;
+	return want_command(work, sql.data);
 }
 
 static CellencStep
@@ -648,6 +578,7 @@ step_clean_up(Work *work)
 	{
 		CellencConvertHeap *heap = linitial(conversion->heaps);
 
+		cellenc_convert_forget_batch(heap);
 		cellenc_convert_drop_shadow(heap);
 		cellenc_convert_delete_heap(job->job, heap->relation);
 		cellenc_convert_leave(nestlevel);
@@ -712,13 +643,6 @@ do_step(void *arg)
 	}
 }
 
-static void
-load(Work *work, int64 number)
-{
-	if (!cellenc_job_load(number, work->job) || !cellenc_convert_load(number, work->conversion))
-		elog(ERROR, "could not find job " INT64_FORMAT, number);
-}
-
 static CellencStep
 step(CellencJob *job, CellencCommand *command)
 {
@@ -775,37 +699,6 @@ command_done(CellencJob *job, ErrorData *failure, CellencCommand *command)
 		return CELLENC_STEP_RETRY;
 	}
 	return give_up(&work, failure);
-}
-
-/*
- * cellenc.conversion_switch(job bigint, locked_at bigint), the latter a
- * TimestampTz
- */
-Datum
-cellenc_conversion_switch(PG_FUNCTION_ARGS)
-{
-	CellencJob	job;
-	CellencConversion conversion;
-	Work		work = {&job, &conversion, NULL, CELLENC_STEP_CONTINUE};
-	int			nestlevel;
-
-	CELLENC_CHECK_PRELOAD();
-	if (!cellenc_convert_take_locked() || PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		PG_RETURN_VOID();
-
-	/*
-	 * who has just paused or cancelled it is not to be waited for: the step
-	 * comes again
-	 */
-	if (!cellenc_job_lock(false))
-		PG_RETURN_VOID();
-	load(&work, PG_GETARG_INT64(0));
-	if (job.state != CELLENC_JOB_RUNNING || conversion.phase != CELLENC_CONVERT_SWITCH)
-		PG_RETURN_VOID();
-	nestlevel = cellenc_convert_enter(CELLENC_CONVERT_LOCK_MS);
-	(void) exchange(&work, PG_GETARG_INT64(1));
-	cellenc_convert_leave(nestlevel);
-	PG_RETURN_VOID();
 }
 
 static char *

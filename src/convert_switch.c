@@ -37,6 +37,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 #include "utils/ruleutils.h"
 #include "utils/syscache.h"
 
@@ -242,8 +243,8 @@ lock_shadow(const CellencConvertHeap *heap, List *indexes)
 		LockRelationOid(lfirst_oid(lc), AccessExclusiveLock);
 }
 
-void
-cellenc_convert_swap(const CellencConvertHeap *heap)
+static void
+swap(const CellencConvertHeap *heap)
 {
 	List	   *indexes = cellenc_convert_index_oids(heap->relation);
 	List	   *others = cellenc_convert_shadow_indexes(heap);
@@ -263,4 +264,74 @@ cellenc_convert_swap(const CellencConvertHeap *heap)
 	cellenc_convert_drop_shadow(heap);
 	if (OidIsValid(toast))
 		rename_toast(toast, heap->relation);
+}
+
+/*
+ * Both
+ */
+
+/*
+ * Change the definition.  False, and undone, if the shadows do not have the
+ * indexes that it has then; the heaps know the right ones.
+ */
+static bool
+redefine(CellencConversion *conversion)
+{
+	MemoryContext oldcxt = CurrentMemoryContext;
+	ResourceOwner oldowner = CurrentResourceOwner;
+	bool		fits = true;
+	ListCell   *lc;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(oldcxt);
+	cellenc_convert_define(conversion);
+	foreach(lc, conversion->heaps)
+	{
+		CellencConvertHeap *heap = lfirst(lc);
+		List	   *definitions = cellenc_convert_index_definitions(heap->relation);
+
+		if (cellenc_convert_same_indexes(definitions, heap->indexes))
+			continue;
+		heap->indexes = definitions;
+		heap->indexed = false;
+		fits = false;
+	}
+	if (fits)
+		ReleaseCurrentSubTransaction();
+	else
+		RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(oldcxt);
+	CurrentResourceOwner = oldowner;
+	return fits;
+}
+
+bool
+cellenc_convert_exchange(CellencConversion *conversion, List **notes)
+{
+	ListCell   *lc;
+	bool		fits;
+
+	foreach(lc, conversion->heaps)
+		cellenc_convert_settle(lfirst(lc));
+
+	/* what has come to hang on the column meanwhile */
+	*notes = cellenc_convert_check(conversion);
+	fits = redefine(conversion);
+	foreach(lc, conversion->heaps)
+	{
+		CellencConvertHeap *heap = lfirst(lc);
+
+		if (fits)
+		{
+			swap(heap);
+			cellenc_convert_delete_heap(conversion->job, heap->relation);
+			cellenc_convert_forget_batch(heap);
+		}
+		else if (!heap->indexed)
+		{
+			cellenc_convert_drop_indexes(heap);
+			cellenc_convert_save_heap(conversion->job, heap);
+		}
+	}
+	return fits;
 }

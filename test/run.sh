@@ -115,7 +115,7 @@ summarize() {
         grep -A 5 '^not ok' "$WORK/test.log" | head -n 12 || true
         # what a test died of stands before what stops its servers
         grep -vE '^(###? |waiting for server|server (started|stopped)|# (Running|No postmaster|Postmaster))' "$WORK/test.log" |
-            tail -n 5
+            tail -n 5 || true
     done
 }
 
