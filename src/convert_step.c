@@ -454,8 +454,8 @@ step_switch(Work *work)
 	if (!knows_batches(conversion))
 		return go_to(work, CELLENC_CONVERT_CATCH_UP);
 
-	/* the commit would write it out under the lock */
-	XLogFlush(GetXLogInsertRecPtr());
+	/* WAL of the batches, which the commit would write out under the lock */
+	XLogFlush(XactLastCommitEnd);
 	LockRelationOid(conversion->relation, AccessShareLock);
 	if (!column_is_there(conversion))
 		return end_unconverted(work, "the column was dropped");
