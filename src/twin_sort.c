@@ -6,9 +6,10 @@
  * A sort compares each value many times, and opening it is most of the cost of
  * a comparison.  So the abbreviated key, which sorting makes once for each
  * value, is of the opened value: the plaintext itself where that is passed by
- * value, else the base's own abbreviated key.  What that leaves open is decided
- * by opened values again, which are kept up to a limit.  The order is exact
- * whatever is kept, and what is written to tape is ciphertext.
+ * value, else the base's own abbreviated key, or where the base has none (text
+ * in most collations) what stands for an interned plaintext.  What that leaves
+ * open is decided by opened values again, which are kept up to a limit.  The
+ * order is exact whatever is kept, and what is written to tape is ciphertext.
  *
  * Equal values have equal abbreviated keys, as DISTINCT in aggregates relies on.
  *
@@ -30,6 +31,7 @@
 
 #include "codec.h"
 #include "compat.h"
+#include "interned.h"
 #include "opened.h"
 #include "report.h"
 #include "twin.h"
@@ -41,6 +43,8 @@ typedef struct SortState
 	const CellencTwin *twin;
 	SortSupportData base;		/* how the opened values compare */
 	CellencOpened *opened;		/* NULL: plaintexts are passed by value */
+	CellencInterned *interned;	/* NULL: nothing is interned */
+	bool		compared;		/* since something was interned */
 	bool		tie;			/* the last abbreviated comparison was exact,
 								 * and equal */
 } SortState;
@@ -149,6 +153,43 @@ never_abort(int memtupcount, SortSupport ssup)
 	return false;
 }
 
+/* Abbreviated keys stand for interned plaintexts. */
+static int
+compare_interned(Datum x, Datum y, SortSupport ssup)
+{
+	SortState  *state = ssup->ssup_extra;
+	Datum		left = cellenc_interned_get(state->interned, x);
+	Datum		right = cellenc_interned_get(state->interned, y);
+	int			result;
+
+	state->compared = true;
+	if (unlikely(!left || !right))
+		return 0;
+	result = state->base.comparator(left, right, &state->base);
+	state->tie = result == 0;
+	return result;
+}
+
+/*
+ * Values that come after a comparison begin a new run: those before them are on
+ * tape, without their keys.  Were they not, they would only be slow to compare.
+ */
+static Datum
+intern_opened(Datum original, SortSupport ssup)
+{
+	SortState  *state = ssup->ssup_extra;
+	Datum		plain;
+	Datum		result;
+
+	if (unlikely(state->compared))
+		cellenc_interned_reset(state->interned);
+	state->compared = false;
+	plain = cellenc_codec_open_to_compare(state->twin, original);
+	result = cellenc_interned_add(state->interned, plain);
+	pfree(DatumGetPointer(plain));
+	return result;
+}
+
 /* The twin whose sort support function this is: the name ends in its tag. */
 static const CellencTwin *
 twin_of_function(Oid function)
@@ -191,6 +232,9 @@ cellenc_twin_sortsupport(PG_FUNCTION_ARGS)
 									 &state->base);
 	if (!twin->typbyval)
 		state->opened = cellenc_opened_create(twin, ssup->ssup_cxt, (Size) work_mem * 1024);
+	if (state->base.abbreviate && !state->base.abbrev_converter)
+		state->interned = cellenc_interned_create(twin, ssup->ssup_collation, ssup->ssup_cxt,
+												  (Size) Max(work_mem, maintenance_work_mem) * 1024);
 
 	ssup->ssup_extra = state;
 	ssup->comparator = compare_sealed;
@@ -209,6 +253,13 @@ cellenc_twin_sortsupport(PG_FUNCTION_ARGS)
 		ssup->abbrev_converter = abbreviate_opened;
 		ssup->abbrev_full_comparator = compare_sealed;
 		ssup->abbrev_abort = abort_abbreviating;
+	}
+	else if (state->interned)
+	{
+		ssup->comparator = compare_interned;
+		ssup->abbrev_converter = intern_opened;
+		ssup->abbrev_full_comparator = compare_sealed;
+		ssup->abbrev_abort = never_abort;
 	}
 	MemoryContextSwitchTo(old);
 	PG_RETURN_VOID();
