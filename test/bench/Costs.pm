@@ -109,6 +109,7 @@ sub operation_costs
 {
 	my ($operation) = @_;
 	my $time = alternate(
+		$repeat,
 		sub {
 			my ($kind) = $_[0] =~ /_([^_]+)$/;
 			return ("TRUNCATE value_$kind", 'CHECKPOINT') if $operation eq 'insert';
@@ -128,7 +129,7 @@ sub lookup_costs
 
 	session('CREATE TABLE probe AS SELECT v FROM source WHERE id <= ' . kind_rows($kinds[0]) . " ORDER BY md5(v) LIMIT $lookups",
 		map { ("CREATE UNIQUE INDEX ON value_$_->{name} USING $_->{index}{btree}", "ANALYZE value_$_->{name}") } @indexed);
-	$time = alternate(sub { () }, map { [ "value_lookup_$_->{name}", lookup("value_$_->{name}", 'SELECT v FROM probe') ] } @indexed);
+	$time = alternate($repeat, sub { () }, map { [ "value_lookup_$_->{name}", lookup("value_$_->{name}", 'SELECT v FROM probe') ] } @indexed);
 	$count = query('SELECT count(*) FROM probe');
 	session('DROP TABLE probe');
 	return { map { ($_->{name} => 1000 * $time->{"value_lookup_$_->{name}"} / $count) } @indexed };

@@ -17,8 +17,8 @@ our @EXPORT = qw(
   $seconds $read_rate $write_rate $pgbench_scale
   $partitions $keys $versions $connections
   @scale_rows @scale_connections @scale_keys @scale_versions
-  $repeat $rotate_repeat $warm_up
-  $wal_files $bindir $dir $bare_port %settings
+  $repeat $often $rotate_repeat $warm_up
+  $locale $wal_files $bindir $dir $bare_port %settings
 );
 
 sub option
@@ -58,8 +58,13 @@ our @scale_versions = split(' ', option(SCALE_VERSIONS => '1 2 5 10 20 50', '1 3
 # Rounds, of which the medians are taken.
 our $repeat = option(REPEAT => 7, 1);
 our $rotate_repeat = $repeat < 3 ? $repeat : 3;
+# Rounds of what is short.
+our $often = $repeat < 3 ? $repeat : 3 * $repeat;
 # Rounds of pgbench before them.
 our $warm_up = $ENV{QUICK} ? 0 : 1;
+
+# Of the databases; text compares fastest in C, but that is not what servers have.
+our $locale = option(LOCALE => 'C.UTF-8', 'C.UTF-8');
 
 # Files of WAL that the server has when it begins: as many as min_wal_size keeps.
 our $wal_files = $ENV{QUICK} ? 1 : 256;

@@ -95,12 +95,12 @@ sub everything
 	my ($parts, $seconds_taken) = @_;
 	my %result = (
 		machine => \%machine,
-		settings => \%settings,
+		settings => { %settings, lc_collate => $locale },
 		parts => $parts,
 		minutes => rounded($seconds_taken / 60),
 		sizes => {
 			rows => $rows, sort_rows => $sort_rows, rotate_rows => $rotate_rows, pgp_rows => $pgp_rows,
-			key_rows => $key_rows, lookups => $lookups, repeat => $repeat, rotate_repeat => $rotate_repeat,
+			key_rows => $key_rows, lookups => $lookups, repeat => $repeat, often => $often, rotate_repeat => $rotate_repeat,
 			seconds => $seconds, read_rate => $read_rate, write_rate => $write_rate },
 		figures => [
 			map { { name => $_->{name}, target => "$_->{relation} $_->{target}", measured => rounded($_->{measured}),
@@ -126,20 +126,20 @@ sub report
 	printf "%s; %s, %d cores, load %s; %s\n", @machine{qw(server cpu cores)}, join(' ', @{ $machine{load_before} }),
 	  $machine{openssl};
 	print join(', ', map { "$_ = $settings{$_}" } sort keys %settings), "\n";
-	print "$rows rows of 20 bytes of text, medians of $repeat runs ($rotate_repeat for the rotation), ms:\n";
+	print "$rows rows of 20 bytes of text, collation $locale, medians of $repeat runs ($often of what is short, $rotate_repeat of rotations), ms:\n";
 	print_details(\%times);
 	print "transactions per second:\n" if %rates;
 	print_details(\%rates);
 	print "\n", text_table($_) foreach @tables;
-	printf "\n%-52s %10s %12s\n", 'figure', 'target', 'measured';
+	printf "\n%-62s %10s %12s\n", 'figure', 'target', 'measured';
 	foreach my $figure (@figures)
 	{
-		printf "%-52s %10s %12s  %s\n", $figure->{name},
+		printf "%-62s %10s %12s  %s\n", $figure->{name},
 		  "$figure->{relation} $figure->{target}",
 		  sprintf($figure->{unit} eq 'bytes' ? '%d %s' : '%.2f %s', $figure->{measured}, $figure->{unit}),
 		  $figure->{met} ? 'pass' : 'MISS';
 	}
-	printf "%-52s %10s %12s\n", $_->[0], '', sprintf('%.2f %s', @$_[ 1, 2 ]) foreach @facts;
+	printf "%-62s %10s %12s\n", $_->[0], '', sprintf('%.2f %s', @$_[ 1, 2 ]) foreach @facts;
 	printf "\n%d of %d targets met\n", @figures - $missed, scalar @figures;
 
 	print $json->encode($result), "\n";

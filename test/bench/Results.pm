@@ -8,7 +8,7 @@ use warnings;
 
 use Exporter qw(import);
 
-our @EXPORT = qw(%times %rates @figures @facts @tables figure fact table median quantile);
+our @EXPORT = qw(%times %rates @figures @facts @tables figure fact table median quantile ratio);
 
 our %times;		# label => [milliseconds, ...]
 our %rates;		# label => [transactions per second, ...]
@@ -21,6 +21,16 @@ sub median
 	my @sorted = sort { $a <=> $b } @_;
 	my $middle = int(@sorted / 2);
 	return @sorted % 2 ? $sorted[$middle] : ($sorted[ $middle - 1 ] + $sorted[$middle]) / 2;
+}
+
+# How many times as much was measured for one label as for another: the median
+# of the rounds' ratios, because a machine that is faster or slower for seconds
+# at a time is so for both of a round.
+sub ratio
+{
+	my ($measured, $label, $other) = @_;
+	my ($of, $to) = ($measured->{$label}, $measured->{$other});
+	return median(map { $of->[$_] / $to->[$_] } 0 .. $#$of);
 }
 
 sub quantile

@@ -17,16 +17,16 @@ use Server;
 our @EXPORT = qw(alternate pgbench alternate_pgbench);
 
 # Each of [label, SQL] in one session, after the statements that $before gives
-# for the label: once to warm up, then in $repeat rounds, every other backwards.
+# for the label: once to warm up, then in so many rounds, every other backwards.
 # Returns the medians.
 sub alternate
 {
-	my ($before, @timed) = @_;
+	my ($rounds, $before, @timed) = @_;
 	my @statements = ('SET client_min_messages = warning', map { ($before->($_->[0]), $_->[1]) } @timed);
 	my $measured;
 	my %medians;
 
-	foreach my $round (1 .. $repeat)
+	foreach my $round (1 .. $rounds)
 	{
 		push @statements, map { ($before->($_->[0]), $_) } ($round % 2 ? @timed : reverse @timed);
 	}

@@ -57,10 +57,10 @@ sub scale_rows
 			'VACUUM (ANALYZE)', 'CHECKPOINT');
 		$last = $count;
 
-		$time = alternate(sub { () },
+		$time = alternate($repeat, sub { () },
 			map { [ "lookup_$_->[0]_$count", lookup("scale_$_->[0]", 'SELECT v FROM probe') ] } @indexed);
 		push @lookup, [ $count, map { 1000 * $time->{"lookup_$_->[0]_$count"} / $found } @indexed ];
-		$time = alternate(sub { () },
+		$time = alternate($repeat, sub { () },
 			map { [ "scan_$_->[0]_$count", "SELECT sum(length(v)) FROM scale_$_->[0]" ] } @kinds);
 		push @scan, [ $count, map { 1000 * $time->{"scan_$_->[0]_$count"} / $count } @kinds ];
 	}
@@ -132,7 +132,7 @@ sub scale_versions
 		}
 		# copies the values as they are
 		session("CREATE TABLE $key AS SELECT id, v FROM made ORDER BY id", 'DROP TABLE made', "VACUUM (ANALYZE) $key");
-		$time = alternate(sub { () }, [ $key, "SELECT sum(length(v)) FROM $key" ]);
+		$time = alternate($repeat, sub { () }, [ $key, "SELECT sum(length(v)) FROM $key" ]);
 		push @open, [ $count, 1000 * $time->{$key} / $sort_rows ];
 	}
 	session('DROP TABLE ' . join(', ', map { "versions_$_" } @scale_versions));

@@ -32,7 +32,7 @@ sub start_cluster
 	my ($name, $port, $conf) = @_;
 
 	$conf .= join('', map { "$_ = $settings{$_}\n" } sort keys %settings);
-	command("$bindir/initdb -D $dir/$name -U postgres -A trust -E UTF8 --locale=C >$dir/initdb.log");
+	command("$bindir/initdb -D $dir/$name -U postgres -A trust -E UTF8 --locale=$locale >$dir/initdb.log");
 	append("$dir/$name/postgresql.conf",
 		"${conf}port = $port\nlisten_addresses = ''\nunix_socket_directories = '$dir'\n");
 	command("$bindir/pg_ctl -D $dir/$name -l $dir/$name.log -s -w start");

@@ -55,11 +55,10 @@ sub drop_customers
 sub measure_oltp
 {
 	my %options = map { ("oltp_$_" => [ '-c 4 -j 1', make_customers($_) ]) } qw(plain cellenc);
-	my $rate;
 
 	query('CHECKPOINT');
-	$rate = alternate_pgbench(%options);
-	figure('short transactions: cellenc / plain, tps', $rate->{oltp_cellenc} / $rate->{oltp_plain}, '>=', 0.9, 'x');
+	alternate_pgbench(%options);
+	figure('short transactions: cellenc / plain, tps', ratio(\%rates, 'oltp_cellenc', 'oltp_plain'), '>=', 0.9, 'x');
 	drop_customers();
 	return;
 }
@@ -69,18 +68,16 @@ sub measure_oltp
 # only where the machine is busy with something else.
 sub measure_hooks
 {
-	my $rate;
-
 	start_cluster('bare', $bare_port, '');
 	foreach my $port ($ENV{PGPORT}, $bare_port)
 	{
 		command("$bindir/pgbench -p $port -i -q -s $pgbench_scale >$dir/pgbench.log 2>&1");
 	}
 	# simple protocol: parsing and planning come with every statement
-	$rate = alternate_pgbench(
+	alternate_pgbench(
 		hooks_with => [ '-S -M simple -c 2 -j 1', "-p $ENV{PGPORT}" ],
 		hooks_without => [ '-S -M simple -c 2 -j 1', "-p $bare_port" ]);
-	figure('pgbench -S: with / without cellenc, tps', $rate->{hooks_with} / $rate->{hooks_without}, '>=', 0.97, 'x');
+	figure('pgbench -S: with / without cellenc, tps', ratio(\%rates, 'hooks_with', 'hooks_without'), '>=', 0.97, 'x');
 	command("$bindir/pgbench -p $ENV{PGPORT} -i -I d -q >$dir/pgbench.log 2>&1");
 	return;
 }

@@ -73,37 +73,35 @@ sub drop_sources
 sub measure_scans
 {
 	my $raw = raw_key();
-	my ($time, $pgp);
 
 	need_values();
-	$time = alternate(
+	alternate(
+		$often,
 		sub { () },
 		[ 'scan_plain', 'SELECT sum(length(v)) FROM plain' ],
 		[ 'scan_cellenc', 'SELECT sum(length(v)) FROM cellenc' ],
 		# Without the conversion to text that an application would need.
 		[ 'scan_decrypt_iv', "SELECT sum(length(decrypt_iv(v, $raw, iv, 'aes'))) FROM raw" ],
 		[ 'scan_pgp', "SELECT sum(length(pgp_sym_decrypt(v, 'a passphrase'))) FROM pgp" ]);
-	$pgp = $time->{scan_pgp} * $rows / $pgp_rows;
-
-	figure('sum(length(v)): cellenc / plain', $time->{scan_cellenc} / $time->{scan_plain}, '<=', 4, 'x');
-	figure('sum(length(v)): decrypt_iv / cellenc', $time->{scan_decrypt_iv} / $time->{scan_cellenc}, '>=', 3, 'x');
-	figure('sum(length(v)): pgp_sym_decrypt / cellenc', $pgp / $time->{scan_cellenc}, '>=', 300, 'x');
+	figure('sum(length(v)): cellenc / plain', ratio(\%times, 'scan_cellenc', 'scan_plain'), '<=', 4, 'x');
+	figure('sum(length(v)): decrypt_iv / cellenc', ratio(\%times, 'scan_decrypt_iv', 'scan_cellenc'), '>=', 3, 'x');
+	figure('sum(length(v)): pgp_sym_decrypt / cellenc',
+		ratio(\%times, 'scan_pgp', 'scan_cellenc') * $rows / $pgp_rows, '>=', 300, 'x');
 	return;
 }
 
 sub measure_inserts
 {
-	my $time;
-
 	need_values();
-	$time = alternate(
+	alternate(
+		$repeat,
 		sub { my $table = (split(/_/, $_[0]))[1]; ("TRUNCATE $table", 'CHECKPOINT') },
 		[ 'insert_plain', 'INSERT INTO plain SELECT id, v FROM source' ],
 		[ 'insert_cellenc', 'INSERT INTO cellenc SELECT id, v FROM source' ],
 		[ 'insert_raw', 'INSERT INTO raw ' . encrypted_by_raw('source') ]);
 
-	figure('INSERT ... SELECT: cellenc / plain', $time->{insert_cellenc} / $time->{insert_plain}, '<=', 3, 'x');
-	figure('INSERT ... SELECT: encrypt_iv / cellenc', $time->{insert_raw} / $time->{insert_cellenc}, '>=', 3, 'x');
+	figure('INSERT ... SELECT: cellenc / plain', ratio(\%times, 'insert_cellenc', 'insert_plain'), '<=', 3, 'x');
+	figure('INSERT ... SELECT: encrypt_iv / cellenc', ratio(\%times, 'insert_raw', 'insert_cellenc'), '>=', 3, 'x');
 	return;
 }
 

@@ -81,7 +81,7 @@ sub machine
 		'settings: ' . join(', ', map { "`$_ = $settings{$_}`" } sort keys %settings),
 		number($sizes{rows}) . ' rows of 20 bytes of text; ' . number($sizes{sort_rows}) . ' where values are sorted, joined or'
 		  . " costed; of PGP $sizes{pgp_rows}; " . number($sizes{rotate_rows}) . ' rotated; medians of '
-		  . "$sizes{repeat} rounds ($sizes{rotate_repeat} of rotations)",
+		  . "$sizes{repeat} rounds ($sizes{often} of what is short, $sizes{rotate_repeat} of rotations)",
 		"$machine{date}" . ($machine{commit} ? ", commit $machine{commit}" : '') . ', load average before: '
 		  . join(' ', map { sprintf('%.2f', $_) } @{ $machine{load_before} })
 		  . '; ' . number($result->{minutes}) . ' minutes');
