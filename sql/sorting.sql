@@ -70,6 +70,25 @@ SELECT count(*) FROM (SELECT v FROM sort_json, generate_series(1, 10) ORDER BY v
 SELECT opened - :opened <= 3 * 5000 AS few FROM cellenc.codec_counts();
 RESET work_mem;
 
+-- such plaintexts are interned, and forgotten with each run that goes to tape
+CREATE TABLE sort_many (v encjsonb('sorting'));
+INSERT INTO sort_many SELECT to_jsonb(md5(i::text)) FROM generate_series(1, 5000) i;
+CREATE FUNCTION interned_bytes(w text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	c CURSOR FOR SELECT v FROM sort_many ORDER BY v;
+	result bigint;
+BEGIN
+	PERFORM set_config('work_mem', w, true);
+	OPEN c;
+	MOVE c;
+	SELECT sum(total_bytes) INTO result FROM pg_backend_memory_contexts WHERE name = 'cellenc interned values';
+	CLOSE c;
+	RETURN result;
+END $$;
+SELECT interned_bytes('16MB') > 5000 * 40 AS all_of_them, interned_bytes('64kB') < 5000 * 40 AS a_run;
+DROP FUNCTION interned_bytes;
+DROP TABLE sort_many;
+
 -- with them, twice at most
 CREATE TABLE sort_text (p text, v enctext('sorting'));
 INSERT INTO sort_text SELECT x, x FROM (SELECT 'the same beginning ' || i FROM generate_series(1, 500) i) s (x);

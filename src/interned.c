@@ -150,22 +150,22 @@ cellenc_interned_add(CellencInterned *interned, Datum plain)
 {
 	Size		size = datumGetSize(plain, false, interned->twin->typlen);
 	InternedEntry *entry;
-	uint32		hash;
 	bool		found;
-	char	   *copy;
 
 	if (size > MAX_PLAIN || interned->era >> ERA_BITS != 0)
 		return 0;
-	hash = hash_plain(interned, plain);
-	entry = entries_lookup_hash(interned->table, plain, hash);
-	if (entry)
-		return entry->key;
 	if (MemoryContextMemAllocated(interned->cxt, false) >= interned->limit)
-		return 0;
+	{
+		entry = entries_lookup(interned->table, plain);
+		return entry ? entry->key : 0;
+	}
+	entry = entries_insert(interned->table, plain, &found);
+	if (!found)
+	{
+		char	   *copy = get_room(interned, size, &entry->key);
 
-	entry = entries_insert_hash(interned->table, plain, hash, &found);
-	copy = get_room(interned, size, &entry->key);
-	entry->plain = PointerGetDatum(memcpy(copy, DatumGetPointer(plain), size));
+		entry->plain = PointerGetDatum(memcpy(copy, DatumGetPointer(plain), size));
+	}
 	return entry->key;
 }
 

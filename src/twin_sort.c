@@ -160,14 +160,9 @@ compare_interned(Datum x, Datum y, SortSupport ssup)
 	SortState  *state = ssup->ssup_extra;
 	Datum		left = cellenc_interned_get(state->interned, x);
 	Datum		right = cellenc_interned_get(state->interned, y);
-	int			result;
 
 	state->compared = true;
-	if (unlikely(!left || !right))
-		return 0;
-	result = state->base.comparator(left, right, &state->base);
-	state->tie = result == 0;
-	return result;
+	return likely(left && right) ? compare_values(left, right, ssup) : 0;
 }
 
 /*
@@ -232,6 +227,8 @@ cellenc_twin_sortsupport(PG_FUNCTION_ARGS)
 									 &state->base);
 	if (!twin->typbyval)
 		state->opened = cellenc_opened_create(twin, ssup->ssup_cxt, (Size) work_mem * 1024);
+
+	/* what the sort keeps in memory is the limit, which is not known here */
 	if (state->base.abbreviate && !state->base.abbrev_converter)
 		state->interned = cellenc_interned_create(twin, ssup->ssup_collation, ssup->ssup_cxt,
 												  (Size) Max(work_mem, maintenance_work_mem) * 1024);

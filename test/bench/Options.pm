@@ -63,7 +63,7 @@ our $often = $repeat < 3 ? $repeat : 3 * $repeat;
 # Rounds of pgbench before them.
 our $warm_up = $ENV{QUICK} ? 0 : 1;
 
-# Of the databases; text compares fastest in C, but that is not what servers have.
+# Of the databases.  Text compares fastest in C, which few servers have.
 our $locale = option(LOCALE => 'C.UTF-8', 'C.UTF-8');
 
 # Files of WAL that the server has when it begins: as many as min_wal_size keeps.
