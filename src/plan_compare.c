@@ -137,11 +137,11 @@ is_indexable(const char *name, int32 typmod)
 	}
 }
 
-/* Type of an operand of an operator that may be polymorphic, as enums' are. */
+/* Type of an operand of an operator that may be one of all enums, say. */
 static Oid
 concrete_type(Oid declared, Oid actual)
 {
-	return IsPolymorphicType(declared) ? actual : declared;
+	return cellenc_twin_is_kind(declared) ? actual : declared;
 }
 
 /*
@@ -228,11 +228,11 @@ unsealed_comparison(Oid opno, Node **left, Node **right)
 
 /*
  * As above, for an operator of an encrypted type with whatever its base is one
- * of (twin_visible.c), as enums are: it is a function of SQL's, which would be
- * called for each element of an array, and which no index knows.
+ * of (twin_visible.c), as enums are: no index knows it, and where it is a
+ * function of SQL's it would be called for each element of an array.
  */
 static Oid
-polymorphic_comparison(Oid opno, Node *left, Node *right, bool right_is_array)
+kind_comparison(Oid opno, Node *left, Node *right, bool right_is_array)
 {
 	Oid			left_type;
 	Oid			right_type;
@@ -241,7 +241,7 @@ polymorphic_comparison(Oid opno, Node *left, Node *right, bool right_is_array)
 	if (opno < FirstNormalObjectId)
 		return InvalidOid;
 	op_input_types(opno, &left_type, &right_type);
-	if (IsPolymorphicType(left_type) == IsPolymorphicType(right_type))
+	if (cellenc_twin_is_kind(left_type) == cellenc_twin_is_kind(right_type))
 		return InvalidOid;
 	actual_right = right_is_array ? get_base_element_type(exprType(right)) : exprType(right);
 	return hidden_operator(get_opname(opno), getBaseType(exprType(left)), getBaseType(actual_right));
@@ -270,18 +270,27 @@ sealed_arrays(Oid opno, Node **left, Node **right)
 	return result;
 }
 
+/* As above, by whichever of these ways there is. */
+static Oid
+better_comparison(Oid opno, Node **left, Node **right, bool right_is_array)
+{
+	Oid			better = encrypted_comparison(opno, left, right, right_is_array);
+
+	if (!OidIsValid(better))
+		better = unsealed_comparison(opno, left, right);
+	if (!OidIsValid(better))
+		better = kind_comparison(opno, *left, *right, right_is_array);
+	return better;
+}
+
 /* Change the operator, its function and its operands, where there is a better one. */
 static void
 rewrite_comparison(Oid *opno, Oid *function, List **args, bool right_is_array)
 {
 	Node	   *left = linitial(*args);
 	Node	   *right = lsecond(*args);
-	Oid			better = encrypted_comparison(*opno, &left, &right, right_is_array);
+	Oid			better = better_comparison(*opno, &left, &right, right_is_array);
 
-	if (!OidIsValid(better))
-		better = unsealed_comparison(*opno, &left, &right);
-	if (!OidIsValid(better))
-		better = polymorphic_comparison(*opno, left, right, right_is_array);
 	if (!OidIsValid(better) && !right_is_array)
 		better = sealed_arrays(*opno, &left, &right);
 	if (!OidIsValid(better))
@@ -289,6 +298,37 @@ rewrite_comparison(Oid *opno, Oid *function, List **args, bool right_is_array)
 	*opno = better;
 	*function = get_opcode(better);
 	*args = list_make2(left, right);
+}
+
+/*
+ * As above, for each pair of `(a, b) < (c, d)`.  A pair's operator family comes
+ * with its operator; in that of the encrypted type, it has to be the same
+ * comparison.
+ */
+static void
+rewrite_row_comparison(RowCompareExpr *expr)
+{
+	for (int i = 0; i < list_length(expr->opnos); i++)
+	{
+		Node	   *left = list_nth(expr->largs, i);
+		Node	   *right = list_nth(expr->rargs, i);
+		Oid			better = better_comparison(list_nth_oid(expr->opnos, i), &left, &right, false);
+		const CellencTwin *twin;
+		Oid			family;
+
+		if (!OidIsValid(better))
+			continue;
+		twin = twin_of(left);
+		if (!twin)
+			twin = twin_of(right);
+		family = lookup_type_cache(twin->type, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
+		if (get_op_opfamily_strategy(better, family) != (int) expr->rctype)
+			continue;
+		lfirst_oid(list_nth_cell(expr->opnos, i)) = better;
+		lfirst_oid(list_nth_cell(expr->opfamilies, i)) = family;
+		lfirst(list_nth_cell(expr->largs, i)) = left;
+		lfirst(list_nth_cell(expr->rargs, i)) = right;
+	}
 }
 
 static void
@@ -324,6 +364,8 @@ rewrite_condition(Node *node)
 
 		rewrite_comparison(&expr->opno, &expr->opfuncid, &expr->args, true);
 	}
+	else if (IsA(node, RowCompareExpr))
+		rewrite_row_comparison((RowCompareExpr *) node);
 }
 
 static void
@@ -382,6 +424,21 @@ operates_on_twin(Oid opno, List *args)
 		(twin_of(linitial(args)) || twin_of(llast(args)) || cellenc_array_operand_source(linitial(args)));
 }
 
+static bool
+compares_twin_in_row(RowCompareExpr *expr)
+{
+	ListCell   *opno;
+	ListCell   *left;
+	ListCell   *right;
+
+	forthree(opno, expr->opnos, left, expr->largs, right, expr->rargs)
+	{
+		if (operates_on_twin(lfirst_oid(opno), list_make2(lfirst(left), lfirst(right))))
+			return true;
+	}
+	return false;
+}
+
 /* Does a query open anything encrypted, or compare it as it is? */
 static bool
 opens(Node *node, void *context)
@@ -396,6 +453,8 @@ opens(Node *node, void *context)
 		return true;
 	if (IsA(node, ScalarArrayOpExpr) &&
 		operates_on_twin(((ScalarArrayOpExpr *) node)->opno, ((ScalarArrayOpExpr *) node)->args))
+		return true;
+	if (IsA(node, RowCompareExpr) && compares_twin_in_row((RowCompareExpr *) node))
 		return true;
 	return expression_tree_walker(node, opens, context);
 }

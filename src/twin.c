@@ -357,6 +357,12 @@ cellenc_twin_is(Oid type)
 	return type >= FirstNormalObjectId && read_tag(type, tag);
 }
 
+bool
+cellenc_twin_is_kind(Oid declared)
+{
+	return IsPolymorphicType(declared) || declared == RECORDOID;
+}
+
 static void
 catalog_changed(Datum arg, int cacheid, uint32 hashvalue)
 {

@@ -123,6 +123,12 @@ pg_noreturn extern void cellenc_twin_rethrow_input_error(const CellencTwin *twin
  */
 extern bool cellenc_twin_is(Oid type);
 
+/*
+ * Is an operator that is declared with this type for all types of a kind, as
+ * those of enums, ranges and composite types are?
+ */
+extern bool cellenc_twin_is_kind(Oid declared);
+
 /* Does function procid run C symbol `symbol` of this library? */
 extern bool cellenc_twin_runs_symbol(Oid procid, const char *symbol);
 

@@ -25,10 +25,12 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/stratnum.h"
 #include "access/transam.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "fmgr.h"
+#include "lib/stringinfo.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -56,14 +58,18 @@ static const struct
 	const char *function;
 	const char *commutator;
 	const char *negator;		/* NULL: none */
-	const char *restriction;
-	const char *join;
+	const char *selectivity;	/* "sel" and "joinsel" are appended */
+	int			strategy;		/* of btree; 0: none */
 }			array_operators[] = {
-	{"=", "array_eq", "=", "<>", "eqsel", "eqjoinsel"},
-	{"<>", "array_ne", "<>", "=", "neqsel", "neqjoinsel"},
-	{"@>", "array_contains", "<@", NULL, "arraycontsel", "arraycontjoinsel"},
-	{"<@", "array_contained", "@>", NULL, "arraycontsel", "arraycontjoinsel"},
-	{"&&", "array_overlaps", "&&", NULL, "arraycontsel", "arraycontjoinsel"}
+	{"<", "array_lt", ">", ">=", "scalarlt", BTLessStrategyNumber},
+	{"<=", "array_le", ">=", ">", "scalarle", BTLessEqualStrategyNumber},
+	{"=", "array_eq", "=", "<>", "eq", BTEqualStrategyNumber},
+	{">=", "array_ge", "<=", "<", "scalarge", BTGreaterEqualStrategyNumber},
+	{">", "array_gt", "<", "<=", "scalargt", BTGreaterStrategyNumber},
+	{"<>", "array_ne", "<>", "=", "neq", 0},
+	{"@>", "array_contains", "<@", NULL, "arraycont", 0},
+	{"<@", "array_contained", "@>", NULL, "arraycont", 0},
+	{"&&", "array_overlaps", "&&", NULL, "arraycont", 0}
 };
 
 /* What the input and output functions keep in fn_extra. */
@@ -246,32 +252,49 @@ create_side_type(const char *side, const char *name, const char *base, bool coll
 	run("CREATE CAST (%s AS %s) WITH FUNCTION cellenc.array_same(%s)", side, base, side);
 }
 
+/* The operators of one pair of types. */
+static void
+create_operators_of(const NewTwin *twin, const char *left, const char *right, const char *base)
+{
+	const char *schema = cellenc_twin_visible_schema(twin);
+	bool		ordered = OidIsValid(twin->cache->cmp_proc);
+	StringInfoData members;
+
+	initStringInfo(&members);
+	for (int i = 0; i < (int) lengthof(array_operators); i++)
+	{
+		const char *name = array_operators[i].name;
+		const char *negator = array_operators[i].negator;
+		int			strategy = array_operators[i].strategy;
+
+		if (!ordered && strategy != 0 && strategy != BTEqualStrategyNumber)
+			continue;
+		run("CREATE FUNCTION cellenc.%s(%s, %s) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS %s",
+			array_operators[i].function, left, right,
+			quote_literal_cstr(psprintf("SELECT $1::%s OPERATOR(pg_catalog.%s) $2::%s", base, name, base)));
+		run("CREATE OPERATOR %s.%s (FUNCTION = cellenc.%s, LEFTARG = %s, RIGHTARG = %s, "
+			"COMMUTATOR = OPERATOR(%s.%s), RESTRICT = %ssel, JOIN = %sjoinsel%s)",
+			schema, name, array_operators[i].function, left, right,
+			schema, array_operators[i].commutator,
+			array_operators[i].selectivity, array_operators[i].selectivity,
+			negator ? psprintf(", NEGATOR = OPERATOR(%s.%s)", schema, negator) : "");
+		if (strategy != 0)
+			appendStringInfo(&members, "OPERATOR %d %s.%s (%s, %s), ", strategy, schema, name, left, right);
+	}
+	if (!ordered)
+		return;
+	run("CREATE FUNCTION cellenc.array_cmp(%s, %s) RETURNS integer LANGUAGE internal STABLE STRICT PARALLEL SAFE AS 'btarraycmp'",
+		left, right);
+	appendStringInfo(&members, "FUNCTION 1 (%s, %s) cellenc.array_cmp(%s, %s)", left, right, left, right);
+	cellenc_twin_add_row_members(twin, members.data);
+}
+
 static void
 create_array_operators(const NewTwin *twin, const char *type, const char *side, const char *base)
 {
-	const char *schema = cellenc_twin_visible_schema(twin);
-	const char *sides[][2] = {{type, side}, {side, type}, {type, type}};
-
-	for (int i = 0; i < (int) lengthof(array_operators); i++)
-	{
-		for (int j = 0; j < (int) lengthof(sides); j++)
-		{
-			const char *left = sides[j][0];
-			const char *right = sides[j][1];
-			const char *negator = array_operators[i].negator;
-
-			run("CREATE FUNCTION cellenc.%s(%s, %s) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS %s",
-				array_operators[i].function, left, right,
-				quote_literal_cstr(psprintf("SELECT $1::%s OPERATOR(pg_catalog.%s) $2::%s",
-											base, array_operators[i].name, base)));
-			run("CREATE OPERATOR %s.%s (FUNCTION = cellenc.%s, LEFTARG = %s, RIGHTARG = %s, "
-				"COMMUTATOR = OPERATOR(%s.%s), RESTRICT = %s, JOIN = %s%s)",
-				schema, array_operators[i].name, array_operators[i].function, left, right,
-				schema, array_operators[i].commutator,
-				array_operators[i].restriction, array_operators[i].join,
-				negator ? psprintf(", NEGATOR = OPERATOR(%s.%s)", schema, negator) : "");
-		}
-	}
+	create_operators_of(twin, type, side, base);
+	create_operators_of(twin, side, type, base);
+	create_operators_of(twin, type, type, base);
 }
 
 /* A type of this file's goes when the encrypted type does. */

@@ -251,7 +251,7 @@ operator_type(const NewTwin *twin)
 	if (!OidIsValid(twin->cache->eq_opr))
 		return twin->base;
 	op_input_types(twin->cache->eq_opr, &left, &right);
-	return IsPolymorphicType(left) || left == RECORDOID ? twin->base : left;
+	return cellenc_twin_is_kind(left) ? twin->base : left;
 }
 
 /* One row of pg_cast: the type at the other end, and the cast's context. */
@@ -535,6 +535,7 @@ cellenc_create_type(PG_FUNCTION_ARGS)
 									   twin.type, twin.base))
 		run("%s", (const char *) lfirst(lc));
 	bind_sort_function(&twin, tag);
+	cellenc_twin_create_row_family(&twin);
 	cellenc_twin_create_visible(&twin);
 	cellenc_twin_create_array(&twin, tag);
 

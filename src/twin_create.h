@@ -39,6 +39,14 @@ extern const char *cellenc_twin_visible_schema(const NewTwin *twin);
 extern void cellenc_twin_probe(NewTwin *twin);
 extern void cellenc_twin_create_visible(const NewTwin *twin);
 
+/*
+ * The btree family in which comparison of rows finds operators that are in no
+ * operator class; members is what ALTER OPERATOR FAMILY adds.  There is none
+ * where the base has no order.
+ */
+extern void cellenc_twin_create_row_family(const NewTwin *twin);
+extern void cellenc_twin_add_row_members(const NewTwin *twin, const char *members);
+
 /* Operators of its arrays, once it is complete; tag is the one it keeps. */
 extern void cellenc_twin_create_array(const NewTwin *twin, const char *tag);
 

@@ -224,6 +224,18 @@ add_operator(OperatorPlan *plan, const TwinOperator *op, const Operand *left, co
 		equality && is_ordered(plan) ? ", MERGES" : "");
 }
 
+const char *
+cellenc_twin_comparison_symbol(const char *name)
+{
+	for (int i = 0; i < (int) lengthof(operators); i++)
+	{
+		if (!operators[i].by_term && strcmp(operators[i].name, name) == 0)
+			return psprintf("cellenc_twin_%s", operators[i].function);
+	}
+	elog(ERROR, "operator \"%s\" is no comparison", name);
+	return NULL;				/* keep compiler quiet */
+}
+
 /* All operators and btree support functions that take (left, right). */
 static void
 add_operators(OperatorPlan *plan, const Operand *left, const Operand *right)

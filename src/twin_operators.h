@@ -21,4 +21,7 @@
 extern List *cellenc_twin_operators(char *name, const char *plain_name, const char *schema,
 									Oid twin, Oid base);
 
+/* The C function of `=`, `<>`, `<`, `<=`, `>=` or `>`; an internal ERROR for others. */
+extern const char *cellenc_twin_comparison_symbol(const char *name);
+
 #endif							/* CELLENC_TWIN_OPERATORS_H */

@@ -13,9 +13,11 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/nbtree.h"
 #include "access/xact.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
@@ -24,6 +26,8 @@
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rangetypes.h"
+#include "utils/syscache.h"
 
 #include "codec.h"
 #include "compat.h"
@@ -40,6 +44,7 @@ PG_FUNCTION_INFO_V1(cellenc_twin_le);
 PG_FUNCTION_INFO_V1(cellenc_twin_gt);
 PG_FUNCTION_INFO_V1(cellenc_twin_ge);
 PG_FUNCTION_INFO_V1(cellenc_twin_cmp);
+PG_FUNCTION_INFO_V1(cellenc_twin_cmp_kind);
 PG_FUNCTION_INFO_V1(cellenc_twin_term_lt);
 PG_FUNCTION_INFO_V1(cellenc_twin_term_le);
 PG_FUNCTION_INFO_V1(cellenc_twin_term_gt);
@@ -104,6 +109,13 @@ is_hash_function(PGFunction function)
 	return function == cellenc_twin_hash || function == cellenc_twin_hash_extended;
 }
 
+/* One that is declared as a kind of types stands for the other one's base. */
+static Oid
+declared_type(const Oid *types, int n)
+{
+	return cellenc_twin_is_kind(types[n]) ? cellenc_twin_require(types[1 - n])->base : types[n];
+}
+
 static void
 read_argument(OpInfo *info, int n, Oid type)
 {
@@ -121,7 +133,7 @@ read_info(OpInfo *info, bool is_hash)
 
 	info->generation = 0;
 	(void) get_func_signature(info->function, &types, &ntypes);
-	read_argument(info, 0, types[0]);
+	read_argument(info, 0, is_hash ? types[0] : declared_type(types, 0));
 	info->term_class = cellenc_term_class(info->base[0]->type_id);
 	info->eq = info->cmp = InvalidOid;
 	if (!is_hash)
@@ -130,7 +142,7 @@ read_info(OpInfo *info, bool is_hash)
 		Oid			right;
 		const char *other_class;
 
-		read_argument(info, 1, types[1]);
+		read_argument(info, 1, declared_type(types, 1));
 		left = info->base[0]->type_id;
 		right = info->base[1]->type_id;
 		other_class = cellenc_term_class(right);
@@ -562,6 +574,46 @@ Datum
 cellenc_twin_cmp(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT32(compare_values(fcinfo, op_state(fcinfo)));
+}
+
+/* The type of a value that is passed as one of base's kind; records are of any. */
+static Oid
+type_of_value(const TypeCacheEntry *base, Datum value)
+{
+	HeapTuple	tuple;
+	Oid			result;
+
+	if (base->typtype == TYPTYPE_COMPOSITE)
+		return base->type_id;
+	if (base->typtype == TYPTYPE_RANGE)
+		return RangeTypeGetOid(DatumGetRangeTypeP(value));
+	tuple = SearchSysCache1(ENUMOID, value);
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	result = ((Form_pg_enum) GETSTRUCT(tuple))->enumtypid;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/*
+ * Of a twin and any type of its base's kind.  Who calls it, a comparison of
+ * rows, tells nothing of types, so the value has to.
+ */
+Datum
+cellenc_twin_cmp_kind(PG_FUNCTION_ARGS)
+{
+	OpState    *state = op_state(fcinfo);
+	int			n = state->info->twin[0] ? 1 : 0;
+	const TypeCacheEntry *base = state->info->base[n];
+	Oid			type = type_of_value(base, PG_GETARG_DATUM(n));
+
+	if (type != base->type_id)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("cannot compare a value of type %s with one of type %s",
+						format_type_be(state->info->twin[1 - n]->type),
+						OidIsValid(type) ? format_type_be(type) : "another enum")));
+	PG_RETURN_INT32(compare_values(fcinfo, state));
 }
 
 Datum

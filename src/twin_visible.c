@@ -30,7 +30,9 @@
 #include "utils/syscache.h"
 
 #include "compat.h"
+#include "twin.h"
 #include "twin_create.h"
+#include "twin_operators.h"
 #include "twin_sql.h"
 
 /* An operator of the base that the twin needs as its own. */
@@ -100,7 +102,7 @@ resolve(char *name, Oid left, Oid right)
 static Oid
 actual_type(const NewTwin *twin, Oid declared)
 {
-	return IsPolymorphicType(declared) || declared == RECORDOID ? twin->base : declared;
+	return cellenc_twin_is_kind(declared) ? twin->base : declared;
 }
 
 /*
@@ -134,8 +136,8 @@ note_operator(NewTwin *twin, char *name, Oid base_op, Oid left, Oid right)
 
 	/*
 	 * With a type that has no such operator of its own, an unknown beside it
-	 * would become the twin in ordinary expressions.  Where the base's is
-	 * polymorphic, so is that side of the twin's: then it cannot.
+	 * would become the twin in ordinary expressions.  Where the base's takes
+	 * a whole kind of types, so does that side of the twin's: then it cannot.
 	 */
 	if (left != right && !OidIsValid(OpernameGetOprid(list_make1(makeString(name)),
 													  left == twin->type ? right : left,
@@ -144,7 +146,7 @@ note_operator(NewTwin *twin, char *name, Oid base_op, Oid left, Oid right)
 		Oid		   *other = left == twin->type ? &right : &left;
 
 		*other = other == &right ? declared_right : declared_left;
-		if (!IsPolymorphicType(*other))
+		if (!IsPolymorphicType(*other) && !(*other == RECORDOID && is_comparison(twin, name)))
 			return;
 	}
 	else if (is_comparison(twin, name))
@@ -226,42 +228,128 @@ has_function(const NewTwin *twin, const VisibleOperator *op)
 	return false;
 }
 
+/* Has op's types' own operator that stands for this one of the base been noted? */
+static bool
+is_noted(const NewTwin *twin, const VisibleOperator *op, Oid base_op)
+{
+	ListCell   *lc;
+
+	foreach(lc, twin->visible)
+	{
+		const VisibleOperator *other = lfirst(lc);
+
+		if (other->base_op == base_op && other->left == op->left && other->right == op->right)
+			return true;
+	}
+	return false;
+}
+
 /*
- * An inlinable function that applies the base's operator to the opened values.
- * Its body is a string, because pg_upgrade makes functions before casts.
+ * The function of an operator: an inlinable one that applies the base's to the
+ * opened values.  Its body is a string, because pg_upgrade makes functions
+ * before casts.  Functions of SQL's do not take records; what compares those is
+ * one of twin_ops.c.
  */
+static void
+create_function(const NewTwin *twin, const VisibleOperator *op, const char *signature, Oid base_namespace)
+{
+	const char *as_left = op->left == twin->type ? psprintf("::%s", twin->base_name) : "";
+	const char *as_right = op->right == twin->type ? psprintf("::%s", twin->base_name) : "";
+
+	if (op->left == RECORDOID || op->right == RECORDOID)
+		run("CREATE FUNCTION cellenc.%s AS '$libdir/cellenc', '%s' LANGUAGE c STABLE STRICT PARALLEL SAFE COST %d",
+			signature, cellenc_twin_comparison_symbol(op->name), CELLENC_FUNCTION_COST);
+	else
+		run("CREATE FUNCTION cellenc.%s LANGUAGE sql STABLE PARALLEL SAFE AS %s",
+			signature,
+			quote_literal_cstr(psprintf("SELECT $1%s OPERATOR(%s.%s) $2%s", as_left,
+										quote_identifier(get_namespace_name(base_namespace)), op->name, as_right)));
+}
+
 static void
 create_operator(const NewTwin *twin, const VisibleOperator *op)
 {
 	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(op->base_op));
 	Form_pg_operator form;
 	const char *schema = cellenc_twin_visible_schema(twin);
+	const char *negator = "";
 	char	   *left = format_type_extended(op->left, -1, FORMAT_TYPE_FORCE_QUALIFY);
 	char	   *right = format_type_extended(op->right, -1, FORMAT_TYPE_FORCE_QUALIFY);
-	char	   *result;
 	char	   *function;
-	char	   *base_schema;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for operator %u", op->base_op);
 	form = (Form_pg_operator) GETSTRUCT(tuple);
-	result = format_type_extended(actual_type(twin, form->oprresult), -1, FORMAT_TYPE_FORCE_QUALIFY);
 	function = pstrdup(quote_identifier(psprintf("cellenc_%s", get_func_name(form->oprcode))));
-	base_schema = pstrdup(quote_identifier(get_namespace_name(form->oprnamespace)));
+	if (!has_function(twin, op))
+		create_function(twin, op,
+						psprintf("%s(%s, %s) RETURNS %s", function, left, right,
+								 format_type_extended(actual_type(twin, form->oprresult), -1, FORMAT_TYPE_FORCE_QUALIFY)),
+						form->oprnamespace);
+	if (is_noted(twin, op, form->oprnegate))
+		negator = psprintf(", NEGATOR = OPERATOR(%s.%s)", schema, get_opname(form->oprnegate));
 	ReleaseSysCache(tuple);
 
-	if (!has_function(twin, op))
-		run("CREATE FUNCTION cellenc.%s(%s, %s) RETURNS %s LANGUAGE sql STABLE PARALLEL SAFE "
-			"AS %s",
-			function, left, right, result,
-			quote_literal_cstr(psprintf("SELECT $1%s%s OPERATOR(%s.%s) $2%s%s",
-										op->left == twin->type ? "::" : "",
-										op->left == twin->type ? twin->base_name : "",
-										base_schema, op->name,
-										op->right == twin->type ? "::" : "",
-										op->right == twin->type ? twin->base_name : "")));
-	run("CREATE OPERATOR %s.%s (FUNCTION = cellenc.%s, LEFTARG = %s, RIGHTARG = %s)",
-		schema, op->name, function, left, right);
+	run("CREATE OPERATOR %s.%s (FUNCTION = cellenc.%s, LEFTARG = %s, RIGHTARG = %s%s)",
+		schema, op->name, function, left, right, negator);
+}
+
+/*
+ * Comparison of rows
+ *
+ * `(a, b) < (c, d)` takes operators of btree families only, and has the family's
+ * function compare the values.  The operators of this file that compare have
+ * one to be found in, which no index is of: in conditions, plan_compare.c puts
+ * members of the operator classes into their place.
+ */
+
+void
+cellenc_twin_create_row_family(const NewTwin *twin)
+{
+	const char *family = quote_identifier(psprintf("%s_row_ops", twin->plain_name));
+
+	if (!OidIsValid(twin->cache->cmp_proc))
+		return;
+	/* DROP TYPE leaves the family of a type of this name behind */
+	run("DROP OPERATOR FAMILY IF EXISTS cellenc.%s USING btree", family);
+	run("CREATE OPERATOR FAMILY cellenc.%s USING btree", family);
+}
+
+void
+cellenc_twin_add_row_members(const NewTwin *twin, const char *members)
+{
+	run("ALTER OPERATOR FAMILY cellenc.%s USING btree ADD %s",
+		quote_identifier(psprintf("%s_row_ops", twin->plain_name)), members);
+}
+
+/* The comparisons that have the twin at this side. */
+static void
+add_row_members(const NewTwin *twin, bool at_left)
+{
+	StringInfoData members;
+	char	   *left = NULL;
+	char	   *right = NULL;
+	ListCell   *lc;
+
+	initStringInfo(&members);
+	foreach(lc, twin->visible)
+	{
+		const VisibleOperator *op = lfirst(lc);
+		int			strategy = get_op_opfamily_strategy(op->base_op, twin->cache->btree_opf);
+
+		if (strategy == 0 || (op->left == twin->type) != at_left)
+			continue;
+		left = format_type_extended(op->left, -1, FORMAT_TYPE_FORCE_QUALIFY);
+		right = format_type_extended(op->right, -1, FORMAT_TYPE_FORCE_QUALIFY);
+		appendStringInfo(&members, "OPERATOR %d %s.%s (%s, %s), ", strategy,
+						 cellenc_twin_visible_schema(twin), op->name, left, right);
+	}
+	if (!left)
+		return;
+	run("CREATE FUNCTION cellenc.cellenc_cmp(%s, %s) RETURNS integer AS '$libdir/cellenc', 'cellenc_twin_cmp_kind' "
+		"LANGUAGE c STABLE STRICT PARALLEL SAFE COST %d", left, right, CELLENC_FUNCTION_COST);
+	appendStringInfo(&members, "FUNCTION 1 (%s, %s) cellenc.cellenc_cmp(%s, %s)", left, right, left, right);
+	cellenc_twin_add_row_members(twin, members.data);
 }
 
 void
@@ -271,4 +359,9 @@ cellenc_twin_create_visible(const NewTwin *twin)
 
 	foreach(lc, twin->visible)
 		create_operator(twin, lfirst(lc));
+	if (OidIsValid(twin->cache->cmp_proc))
+	{
+		add_row_members(twin, true);
+		add_row_members(twin, false);
+	}
 }

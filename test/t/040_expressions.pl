@@ -101,7 +101,9 @@ sub commands
 			  . "SELECT parameter_types FROM pg_prepared_statements WHERE name = 'q'; ROLLBACK; DEALLOCATE ALL;" ]
 		  if defined $args;
 		push @parts, [ values => defined $args
-			? "BEGIN; PREPARE q AS $sql; EXECUTE q($args); ROLLBACK; DEALLOCATE ALL;"
+			? "BEGIN; PREPARE q AS $sql; EXECUTE q($args); ROLLBACK; "
+			# analyzed again, with the types that its parameters have by now
+			. "DISCARD PLANS; BEGIN; EXECUTE q($args); ROLLBACK; DEALLOCATE ALL;"
 			: "BEGIN; $sql; ROLLBACK;" ];
 	}
 	return join '', map { "\\echo >>> $number $_->[0]\n\\warn >>> $number $_->[0]\n$_->[1]\n" } @parts;

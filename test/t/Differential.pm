@@ -73,10 +73,8 @@ sub prepared
 		"\$$number{$1}"/gex;
 	my $execute = chance(0.5) ? 'execute' : 'execute-binary';
 	my @executions = map { "$execute q" . arguments(@types) } 1 .. $times;
-	# it is analyzed again, with the types that its parameters were found to have; those of enums then need a cast
-	splice @executions, 1, 0, 'other ANALYZE ' . pick(@{ $self->{tables} })->{name} if @executions > 1 && $sql !~ /mood/ && chance(0.4);
 	return ('simple SET plan_cache_mode = ' . pick(qw(auto force_custom_plan force_generic_plan)), "prepare q $sql", 'describe q',
-		@executions, 'simple DEALLOCATE ALL');
+		@executions, 'simple DEALLOCATE q');
 }
 
 sub read_case

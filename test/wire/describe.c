@@ -183,7 +183,11 @@ static void
 execute(const char *name, int nvalues, const char *const *values, const int *lengths, const int *formats)
 {
 	for (int format = TEXT; format <= BINARY; format++)
+	{
 		show_result(PQexecPrepared(conn, name, nvalues, values, lengths, formats, format));
+		/* what comes next is analyzed again, as after a change of a table */
+		PQclear(PQexecPrepared(conn, "discard", 0, NULL, NULL, NULL, TEXT));
+	}
 }
 
 /* The binary form of a value of a type, or, where it is none of this type's, NULL. */
@@ -313,6 +317,7 @@ main(void)
 	other = PQconnectdb("");
 	if (PQstatus(conn) != CONNECTION_OK || PQstatus(other) != CONNECTION_OK)
 		fail(PQerrorMessage(conn));
+	PQclear(PQprepare(conn, "discard", "DISCARD PLANS", 0, NULL));
 	while ((length = getline(&line, &size, stdin)) > 0)
 	{
 		if (line[length - 1] == '\n')

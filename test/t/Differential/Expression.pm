@@ -323,8 +323,7 @@ sub compare
 	my ($self, $x, $scope, $depth) = @_;
 	my $type = $x->{t};
 
-	# doc/differences.md: arrays are ordered among themselves only
-	my $op = pick($types{$type}{array} ? qw(= <>) : @comparisons);
+	my $op = pick(@comparisons);
 	my @others = columns_of($scope, $type);
 	my $like = $types{$type}{like};
 
