@@ -95,6 +95,58 @@ coerce_from_base(Node *node, void *context)
 	return expression_tree_mutator(node, coerce_from_base, context);
 }
 
+static bool
+any_of_users(List *oids)
+{
+	ListCell   *lc;
+
+	foreach(lc, oids)
+	{
+		if (lfirst_oid(lc) >= FirstNormalObjectId)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Are there constants, functions or operators of users' or extensions' types?
+ * What plan_constant.c and plan_compare.c look for is among them; other queries
+ * are looked through once, not twice.
+ */
+static bool
+has_expressions_of_users(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_Const:
+			return ((Const *) node)->consttype >= FirstNormalObjectId;
+		case T_FuncExpr:
+			if (((FuncExpr *) node)->funcid >= FirstNormalObjectId ||
+				((FuncExpr *) node)->funcresulttype >= FirstNormalObjectId)
+				return true;
+			break;
+		case T_OpExpr:
+			if (((OpExpr *) node)->opno >= FirstNormalObjectId)
+				return true;
+			break;
+		case T_ScalarArrayOpExpr:
+			if (((ScalarArrayOpExpr *) node)->opno >= FirstNormalObjectId)
+				return true;
+			break;
+		case T_RowCompareExpr:
+			if (any_of_users(((RowCompareExpr *) node)->opnos))
+				return true;
+			break;
+		case T_Query:
+			return query_tree_walker((Query *) node, has_expressions_of_users, context, 0);
+		default:
+			break;
+	}
+	return expression_tree_walker(node, has_expressions_of_users, context);
+}
+
 static PlannedStmt *
 plan_query(Query *parse, const char *query_string, int cursorOptions, ParamListInfo boundParams)
 {
@@ -102,8 +154,8 @@ plan_query(Query *parse, const char *query_string, int cursorOptions, ParamListI
 	{
 		if (boundParams && any_unsealed_parameter(boundParams))
 			parse = query_tree_mutator(parse, coerce_from_base, boundParams, 0);
-		parse = cellenc_plan_constants(parse);
-		parse = cellenc_plan_compare(parse);
+		if (has_expressions_of_users((Node *) parse, NULL))
+			parse = cellenc_plan_compare(cellenc_plan_constants(parse));
 	}
 
 	if (prev_planner_hook)

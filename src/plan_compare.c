@@ -312,7 +312,9 @@ rewrite_row_comparison(RowCompareExpr *expr)
 	{
 		Node	   *left = list_nth(expr->largs, i);
 		Node	   *right = list_nth(expr->rargs, i);
-		Oid			better = better_comparison(list_nth_oid(expr->opnos, i), &left, &right, false);
+		Oid			opno = list_nth_oid(expr->opnos, i);
+		int			strategy = get_op_opfamily_strategy(opno, list_nth_oid(expr->opfamilies, i));
+		Oid			better = better_comparison(opno, &left, &right, false);
 		const CellencTwin *twin;
 		Oid			family;
 
@@ -322,7 +324,7 @@ rewrite_row_comparison(RowCompareExpr *expr)
 		if (!twin)
 			twin = twin_of(right);
 		family = lookup_type_cache(twin->type, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
-		if (get_op_opfamily_strategy(better, family) != (int) expr->rctype)
+		if (get_op_opfamily_strategy(better, family) != strategy)
 			continue;
 		lfirst_oid(list_nth_cell(expr->opnos, i)) = better;
 		lfirst_oid(list_nth_cell(expr->opfamilies, i)) = family;

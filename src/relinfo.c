@@ -31,6 +31,10 @@
 
 static HTAB *relations = NULL;
 
+/* Entries that were asked for last, by relid: a statement asks several times. */
+#define RECENT 16
+static CellencRelinfo *recent[RECENT];
+
 /* Moves on with every invalidation; only the callback writes it. */
 static uint64 messages = 1;
 
@@ -203,16 +207,25 @@ find_entry(Oid relid)
 	return info;
 }
 
+static inline bool
+is_current(const CellencRelinfo *info)
+{
+	return info->valid && (info->nested == 0 || info->nested == messages);
+}
+
 const CellencRelinfo *
 cellenc_relinfo(Oid relid)
 {
-	CellencRelinfo *info = find_entry(relid);
+	CellencRelinfo *info = recent[relid % RECENT];
 	Found		found = {0};
 	uint64		seen = messages;
 	MemoryContext cxt;
 	MemoryContext old;
 
-	if (likely(info->valid && (info->nested == 0 || info->nested == messages)))
+	if (likely(info && info->relid == relid && is_current(info)))
+		return info;
+	recent[relid % RECENT] = info = find_entry(relid);
+	if (is_current(info))
 		return info;
 
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "cellenc relation", ALLOCSET_SMALL_SIZES);
@@ -222,7 +235,7 @@ cellenc_relinfo(Oid relid)
 	MemoryContextSwitchTo(old);
 
 	/* looked for again: a message may have come in and removed it */
-	info = find_entry(relid);
+	recent[relid % RECENT] = info = find_entry(relid);
 	info->valid = false;
 	if (info->columns)
 		pfree(info->columns);
@@ -249,8 +262,10 @@ static void
 forget(CellencRelinfo *info)
 {
 	info->valid = false;
-	if (!info->columns)
-		(void) hash_search(relations, &info->relid, HASH_REMOVE, NULL);
+	if (info->columns)
+		return;
+	recent[info->relid % RECENT] = NULL;
+	(void) hash_search(relations, &info->relid, HASH_REMOVE, NULL);
 }
 
 static void

@@ -466,10 +466,15 @@ take_base_parameters(VariableParams *params, Query *query)
  * What the log must not show
  */
 
-/* Does a query read or write encrypted columns, or take parameters of such types? */
+/*
+ * Does a query read or write encrypted columns, or take parameters of such
+ * types?  Every statement asks, so what can have neither is not walked through.
+ */
 static bool
 handles_encrypted(Node *node, void *context)
 {
+	const bool *has_parameters = context;
+
 	if (node == NULL)
 		return false;
 	if (IsA(node, RangeTblEntry))
@@ -485,6 +490,9 @@ handles_encrypted(Node *node, void *context)
 
 		if (query->commandType == CMD_UTILITY)
 			return handles_encrypted((Node *) inner_query(query), context);
+		if (!query->hasSubLinks && !*has_parameters)
+			return range_table_walker(query->rtable, handles_encrypted, context, QTW_EXAMINE_RTES_BEFORE) ||
+				expression_tree_walker((Node *) query->cteList, handles_encrypted, context);
 		return query_tree_walker(query, handles_encrypted, context, QTW_EXAMINE_RTES_BEFORE);
 	}
 	if (IsA(node, Param))
@@ -584,6 +592,8 @@ is_from_client(ParseState *pstate)
 static void
 after_parse_analysis(ParseState *pstate, Query *query, JumbleState *jstate)
 {
+	bool		has_parameters = pstate->p_paramref_hook != NULL;
+
 	if (prev_post_parse_analyze_hook)
 		prev_post_parse_analyze_hook(pstate, query, jstate);
 
@@ -594,7 +604,7 @@ after_parse_analysis(ParseState *pstate, Query *query, JumbleState *jstate)
 	if (query->commandType != CMD_UTILITY || !IsA(query->utilityStmt, VariableSetStmt))
 		cellenc_guc_session_started = true;
 
-	if (handles_encrypted((Node *) query, NULL))
+	if (handles_encrypted((Node *) query, &has_parameters))
 	{
 		if (variable_params(pstate))
 			cellenc_redact_remember(pstate->p_sourcetext);
