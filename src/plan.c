@@ -95,56 +95,46 @@ coerce_from_base(Node *node, void *context)
 	return expression_tree_mutator(node, coerce_from_base, context);
 }
 
-static bool
-any_of_users(List *oids)
+/* What there is in a query that concerns this and the files below. */
+typedef struct Survey
 {
-	ListCell   *lc;
+	bool		constants;		/* for columns, of composite types */
+	CellencCompares compares;
+} Survey;
 
-	foreach(lc, oids)
-	{
-		if (lfirst_oid(lc) >= FirstNormalObjectId)
-			return true;
-	}
-	return false;
-}
-
-/*
- * Are there constants, functions or operators of users' or extensions' types?
- * What plan_constant.c and plan_compare.c look for is among them; other queries
- * are looked through once, not twice.
- */
+/* Every statement is looked through, so it is done once for all. */
 static bool
-has_expressions_of_users(Node *node, void *context)
+survey(Node *node, void *context)
 {
+	Survey	   *found = context;
+
 	if (node == NULL)
 		return false;
 	switch (nodeTag(node))
 	{
-		case T_Const:
-			return ((Const *) node)->consttype >= FirstNormalObjectId;
-		case T_FuncExpr:
-			if (((FuncExpr *) node)->funcid >= FirstNormalObjectId ||
-				((FuncExpr *) node)->funcresulttype >= FirstNormalObjectId)
-				return true;
-			break;
-		case T_OpExpr:
-			if (((OpExpr *) node)->opno >= FirstNormalObjectId)
-				return true;
-			break;
-		case T_ScalarArrayOpExpr:
-			if (((ScalarArrayOpExpr *) node)->opno >= FirstNormalObjectId)
-				return true;
-			break;
-		case T_RowCompareExpr:
-			if (any_of_users(((RowCompareExpr *) node)->opnos))
-				return true;
-			break;
+		case T_Var:
+		case T_Param:
+		case T_RangeTblRef:
+			return false;
 		case T_Query:
-			return query_tree_walker((Query *) node, has_expressions_of_users, context, 0);
+			return query_tree_walker((Query *) node, survey, context, 0);
+		case T_Const:
+			found->constants = found->constants || cellenc_plan_is_for_columns(node);
+			return false;
+		case T_FuncExpr:
+			found->constants = found->constants || cellenc_plan_is_for_columns(node);
+			cellenc_plan_compare_survey(node, &found->compares);
+			break;
+		case T_ArrayCoerceExpr:
+		case T_OpExpr:
+		case T_ScalarArrayOpExpr:
+		case T_RowCompareExpr:
+			cellenc_plan_compare_survey(node, &found->compares);
+			break;
 		default:
 			break;
 	}
-	return expression_tree_walker(node, has_expressions_of_users, context);
+	return expression_tree_walker(node, survey, context);
 }
 
 static PlannedStmt *
@@ -152,10 +142,14 @@ plan_query(Query *parse, const char *query_string, int cursorOptions, ParamListI
 {
 	if (IsTransactionState() && !IsBinaryUpgrade)
 	{
+		Survey		found = {0};
+
 		if (boundParams && any_unsealed_parameter(boundParams))
 			parse = query_tree_mutator(parse, coerce_from_base, boundParams, 0);
-		if (has_expressions_of_users((Node *) parse, NULL))
-			parse = cellenc_plan_compare(cellenc_plan_constants(parse));
+		(void) survey((Node *) parse, &found);
+		if (found.constants)
+			parse = cellenc_plan_constants(parse);
+		parse = cellenc_plan_compare(parse, &found.compares);
 	}
 
 	if (prev_planner_hook)

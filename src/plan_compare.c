@@ -28,10 +28,10 @@
 #include "plan_compare.h"
 #include "plan_minmax.h"
 #include "plan_open.h"
+#include "plan_operator.h"
 #include "twin.h"
 #include "twin_array.h"
 
-static Node *rewrite(Node *node, void *context);
 static void rewrite_condition(Node *node);
 
 /* The twin that expr is of, through domains; NULL if it is of another type. */
@@ -64,51 +64,6 @@ typmod_of(Node *expr)
  * Comparisons
  */
 
-static const char *const comparison_names[] = {
-	[BTLessStrategyNumber] = "<",
-	[BTLessEqualStrategyNumber] = "<=",
-	[BTEqualStrategyNumber] = "=",
-	[BTGreaterEqualStrategyNumber] = ">=",
-	[BTGreaterStrategyNumber] = ">",
-};
-
-/*
- * What kind of comparison a base's operator is: the name of the encrypted
- * type's own, or NULL if it is none, or not in the order of the base's default
- * operator class.
- */
-static const char *
-comparison_name(const CellencTwin *twin, Oid opno)
-{
-	TypeCacheEntry *cache = lookup_type_cache(twin->base, TYPECACHE_EQ_OPR | TYPECACHE_BTREE_OPFAMILY);
-	Oid			negator;
-	int			strategy;
-
-	if (OidIsValid(cache->btree_opf))
-	{
-		strategy = get_op_opfamily_strategy(opno, cache->btree_opf);
-		if (strategy != 0)
-			return comparison_names[strategy];
-		negator = get_negator(opno);
-		if (OidIsValid(negator) &&
-			get_op_opfamily_strategy(negator, cache->btree_opf) == BTEqualStrategyNumber)
-			return "<>";
-		return NULL;
-	}
-	if (opno == cache->eq_opr)
-		return "=";
-	if (OidIsValid(cache->eq_opr) && opno == get_negator(cache->eq_opr))
-		return "<>";
-	return NULL;
-}
-
-/* The encrypted types' operator; InvalidOid where there is none. */
-static Oid
-hidden_operator(const char *name, Oid left, Oid right)
-{
-	return OpernameGetOprid(list_make2(makeString("cellenc"), makeString(pstrdup(name))), left, right);
-}
-
 /* IN (SELECT ...) is hashed by the base's operator only. */
 static bool
 has_sublink_param(Node *node, void *context)
@@ -137,59 +92,47 @@ is_indexable(const char *name, int32 typmod)
 	}
 }
 
-/* Type of an operand of an operator that may be one of all enums, say. */
-static Oid
-concrete_type(Oid declared, Oid actual)
-{
-	return cellenc_twin_is_kind(declared) ? actual : declared;
-}
-
 /*
  * The operator and operands that compare encrypted values as opno compares the
  * opened ones.  Returns InvalidOid where opno is to stay, else the operator;
- * *left and *right are replaced.
+ * *left, *right and *function are replaced.
  */
 static Oid
-encrypted_comparison(Oid opno, Node **left, Node **right, bool right_is_array)
+encrypted_comparison(Oid opno, Node **left, Node **right, Oid *function, bool right_is_array)
 {
 	Node	   *l = cellenc_plan_opened(*left);
 	Node	   *r = right_is_array ? NULL : cellenc_plan_opened(*right);
-	const CellencTwin *twin = twin_of(l ? l : r ? r : *left);
-	const char *name;
-	Oid			left_type;
-	Oid			right_type;
-	Oid			result;
+	CellencComparisonKey key = {0};
+	const CellencComparison *comparison;
 
-	if ((!l && !r) || !twin)
+	if (!l && !r)
 		return InvalidOid;
-	name = comparison_name(twin, opno);
-	if (!name)
+	key.opno = opno;
+	key.left = exprType(l ? l : *left);
+	key.right = exprType(r ? r : *right);
+	key.left_opened = l != NULL;
+	key.right_opened = r != NULL;
+	key.right_is_array = right_is_array;
+	comparison = cellenc_plan_operator(&key);
+	if (!OidIsValid(comparison->operator))
 		return InvalidOid;
 
 	/* worth it only for joins by equality, and where there can be an index */
 	if (l && r)
 	{
-		if (strcmp(name, "=") != 0)
+		if (strcmp(comparison->name, "=") != 0)
 			return InvalidOid;
 	}
-	else if (!is_indexable(name, typmod_of(l ? l : r)) || has_sublink_param(l ? *right : *left, NULL))
+	else if (!is_indexable(comparison->name, typmod_of(l ? l : r)) ||
+			 has_sublink_param(l ? *right : *left, NULL))
 		return InvalidOid;
 
-	op_input_types(opno, &left_type, &right_type);
-	left_type = l ? getBaseType(exprType(l)) : concrete_type(left_type, exprType(*left));
-	if (r)
-		right_type = getBaseType(exprType(r));
-	else
-		right_type = concrete_type(right_type, right_is_array ? get_element_type(exprType(*right))
-								   : exprType(*right));
-	result = hidden_operator(name, left_type, right_type);
-	if (!OidIsValid(result))
-		return InvalidOid;
 	if (l)
 		*left = l;
 	if (r)
 		*right = r;
-	return result;
+	*function = comparison->function;
+	return comparison->operator;
 }
 
 /*
@@ -215,8 +158,8 @@ unsealed_comparison(Oid opno, Node **left, Node **right)
 	if (!l == !r)
 		return InvalidOid;
 
-	result = hidden_operator(comparison_names[strategy], l ? twin->base : twin->type,
-							 r ? twin->base : twin->type);
+	result = cellenc_plan_hidden_operator(cellenc_plan_comparison_name(strategy), l ? twin->base : twin->type,
+										  r ? twin->base : twin->type);
 	if (!OidIsValid(result))
 		return InvalidOid;
 	if (l)
@@ -244,7 +187,7 @@ kind_comparison(Oid opno, Node *left, Node *right, bool right_is_array)
 	if (cellenc_twin_is_kind(left_type) == cellenc_twin_is_kind(right_type))
 		return InvalidOid;
 	actual_right = right_is_array ? get_base_element_type(exprType(right)) : exprType(right);
-	return hidden_operator(get_opname(opno), getBaseType(exprType(left)), getBaseType(actual_right));
+	return cellenc_plan_hidden_operator(get_opname(opno), getBaseType(exprType(left)), getBaseType(actual_right));
 }
 
 /*
@@ -272,14 +215,17 @@ sealed_arrays(Oid opno, Node **left, Node **right)
 
 /* As above, by whichever of these ways there is. */
 static Oid
-better_comparison(Oid opno, Node **left, Node **right, bool right_is_array)
+better_comparison(Oid opno, Node **left, Node **right, Oid *function, bool right_is_array)
 {
-	Oid			better = encrypted_comparison(opno, left, right, right_is_array);
+	Oid			better = encrypted_comparison(opno, left, right, function, right_is_array);
 
-	if (!OidIsValid(better))
-		better = unsealed_comparison(opno, left, right);
+	if (OidIsValid(better))
+		return better;
+	better = unsealed_comparison(opno, left, right);
 	if (!OidIsValid(better))
 		better = kind_comparison(opno, *left, *right, right_is_array);
+	if (OidIsValid(better))
+		*function = get_opcode(better);
 	return better;
 }
 
@@ -289,14 +235,17 @@ rewrite_comparison(Oid *opno, Oid *function, List **args, bool right_is_array)
 {
 	Node	   *left = linitial(*args);
 	Node	   *right = lsecond(*args);
-	Oid			better = better_comparison(*opno, &left, &right, right_is_array);
+	Oid			better = better_comparison(*opno, &left, &right, function, right_is_array);
 
 	if (!OidIsValid(better) && !right_is_array)
+	{
 		better = sealed_arrays(*opno, &left, &right);
+		if (OidIsValid(better))
+			*function = get_opcode(better);
+	}
 	if (!OidIsValid(better))
 		return;
 	*opno = better;
-	*function = get_opcode(better);
 	*args = list_make2(left, right);
 }
 
@@ -314,7 +263,8 @@ rewrite_row_comparison(RowCompareExpr *expr)
 		Node	   *right = list_nth(expr->rargs, i);
 		Oid			opno = list_nth_oid(expr->opnos, i);
 		int			strategy = get_op_opfamily_strategy(opno, list_nth_oid(expr->opfamilies, i));
-		Oid			better = better_comparison(opno, &left, &right, false);
+		Oid			function;
+		Oid			better = better_comparison(opno, &left, &right, &function, false);
 		const CellencTwin *twin;
 		Oid			family;
 
@@ -391,17 +341,17 @@ rewrite_jointree(Node *node)
 	}
 }
 
-static Query *
-rewrite_query(Query *query)
+/* A query's own conditions, in place; those of queries inside have been done. */
+static void
+rewrite_own(Query *query)
 {
 	ListCell   *lc;
 
-	query = query_tree_mutator(query, rewrite, NULL, 0);
 	rewrite_jointree((Node *) query->jointree);
 	rewrite_condition(cellenc_merge_condition(query));
 	foreach(lc, query->rtable)
 		rewrite_conditions(lfirst_node(RangeTblEntry, lc)->securityQuals);
-	return cellenc_plan_minmax(query);
+	cellenc_plan_minmax(query);
 }
 
 /* Every query inside; what the mutator returns is all its own, so it may change. */
@@ -411,8 +361,34 @@ rewrite(Node *node, void *context)
 	if (node == NULL)
 		return NULL;
 	if (IsA(node, Query))
-		return (Node *) rewrite_query((Query *) node);
+	{
+		Query	   *query = query_tree_mutator((Query *) node, rewrite, context, 0);
+
+		rewrite_own(query);
+		return (Node *) query;
+	}
 	return cellenc_plan_open(expression_tree_mutator(node, rewrite, context));
+}
+
+static bool
+rewrite_in_place(Node *node, void *context)
+{
+	ListCell   *lc;
+	Query	   *query = (Query *) node;
+
+	if (node == NULL)
+		return false;
+	if (!IsA(node, Query))
+		return expression_tree_walker(node, rewrite_in_place, context);
+
+	foreach(lc, query->rtable)
+		(void) rewrite_in_place((Node *) lfirst_node(RangeTblEntry, lc)->subquery, context);
+	foreach(lc, query->cteList)
+		(void) rewrite_in_place(lfirst_node(CommonTableExpr, lc)->ctequery, context);
+	if (query->hasSubLinks)
+		(void) query_tree_walker(query, rewrite_in_place, context, QTW_IGNORE_RC_SUBQUERIES);
+	rewrite_own(query);
+	return false;
 }
 
 /*
@@ -441,28 +417,42 @@ compares_twin_in_row(RowCompareExpr *expr)
 	return false;
 }
 
-/* Does a query open anything encrypted, or compare it as it is? */
-static bool
-opens(Node *node, void *context)
+void
+cellenc_plan_compare_survey(Node *node, CellencCompares *found)
 {
-	if (node == NULL)
-		return false;
-	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, opens, context, 0);
-	if (IsA(node, FuncExpr) && cellenc_plan_opened(node))
-		return true;
-	if (IsA(node, OpExpr) && operates_on_twin(((OpExpr *) node)->opno, ((OpExpr *) node)->args))
-		return true;
-	if (IsA(node, ScalarArrayOpExpr) &&
-		operates_on_twin(((ScalarArrayOpExpr *) node)->opno, ((ScalarArrayOpExpr *) node)->args))
-		return true;
-	if (IsA(node, RowCompareExpr) && compares_twin_in_row((RowCompareExpr *) node))
-		return true;
-	return expression_tree_walker(node, opens, context);
+	Node	   *opened;
+
+	switch (nodeTag(node))
+	{
+		case T_FuncExpr:
+		case T_ArrayCoerceExpr:
+			opened = cellenc_plan_opened(node);
+			found->any |= opened != NULL;
+			found->sealed |= opened && !IsA(opened, Var) && !IsA(opened, Param) && !IsA(opened, CaseTestExpr);
+			break;
+		case T_OpExpr:
+			if (!found->any)
+				found->any = operates_on_twin(((OpExpr *) node)->opno, ((OpExpr *) node)->args);
+			break;
+		case T_ScalarArrayOpExpr:
+			if (!found->any)
+				found->any = operates_on_twin(((ScalarArrayOpExpr *) node)->opno, ((ScalarArrayOpExpr *) node)->args);
+			break;
+		case T_RowCompareExpr:
+			if (!found->any)
+				found->any = compares_twin_in_row((RowCompareExpr *) node);
+			break;
+		default:
+			break;
+	}
 }
 
 Query *
-cellenc_plan_compare(Query *query)
+cellenc_plan_compare(Query *query, const CellencCompares *found)
 {
-	return opens((Node *) query, NULL) ? rewrite_query(query) : query;
+	if (found->sealed)
+		return (Query *) rewrite((Node *) query, NULL);
+	if (found->any)
+		(void) rewrite_in_place((Node *) query, NULL);
+	return query;
 }

@@ -98,7 +98,7 @@ is_inlined_for_columns(const FuncExpr *func)
 	CellencWalk *walk;
 
 	if (func->funcretset || func->funcresulttype < FirstNormalObjectId ||
-		cellenc_twin_is(func->funcresulttype))
+		cellenc_twin_lookup(func->funcresulttype))
 		return false;
 	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(func->funcid));
 	sql = HeapTupleIsValid(tuple) && ((Form_pg_proc) GETSTRUCT(tuple))->prolang == SQLlanguageId;
@@ -226,12 +226,15 @@ fresh_function(void)
 						  lengthof(argtypes), argtypes, false);
 }
 
+bool
+cellenc_plan_is_for_columns(Node *node)
+{
+	return !constants_stay() && is_for_columns(node);
+}
+
 Query *
 cellenc_plan_constants(Query *parse)
 {
-	if (constants_stay() || !find_constant((Node *) parse, NULL))
-		return parse;
-
 	parse = copyObject(parse);
 	wrap_in_query(parse, fresh_function());
 	return parse;

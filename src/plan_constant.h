@@ -10,10 +10,10 @@
 
 #include "nodes/parsenodes.h"
 
-/*
- * The query to plan in place of parse, which stays as it is: the same one
- * where it has no such constant.
- */
+/* Is this node of a query such a constant, or may it become one in planning? */
+extern bool cellenc_plan_is_for_columns(Node *node);
+
+/* The query to plan in place of parse, which has some and stays as it is. */
 extern Query *cellenc_plan_constants(Query *parse);
 
 /*

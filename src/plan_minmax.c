@@ -188,7 +188,7 @@ replace_extremes(Node *node, void *context)
 	return expression_tree_mutator(node, replace_extremes, context);
 }
 
-Query *
+void
 cellenc_plan_minmax(Query *query)
 {
 	Extremes	extremes = {0};
@@ -198,11 +198,11 @@ cellenc_plan_minmax(Query *query)
 		query->groupingSets || query->hasWindowFuncs || query->hasTargetSRFs || query->setOperations ||
 		query->rowMarks || query->cteList || query->havingQual || query->hasSubLinks ||
 		list_length(query->rtable) != 1 || list_length(query->jointree->fromlist) != 1)
-		return query;
+		return;
 
 	ref = linitial(query->jointree->fromlist);
 	if (!IsA(ref, RangeTblRef))
-		return query;
+		return;
 	extremes.query = query;
 	extremes.varno = ref->rtindex;
 	extremes.table = rt_fetch(ref->rtindex, query->rtable);
@@ -210,7 +210,7 @@ cellenc_plan_minmax(Query *query)
 		!extremes.table->tablesample;
 	(void) find_extremes((Node *) query->targetList, &extremes);
 	if (!extremes.possible || !extremes.any)
-		return query;
+		return;
 
 	query->targetList = (List *) replace_extremes((Node *) query->targetList, &extremes);
 	query->hasAggs = false;
@@ -220,5 +220,4 @@ cellenc_plan_minmax(Query *query)
 	query->jointree = makeFromExpr(NIL, NULL);
 	/* one row, whatever it would be sorted by */
 	query->sortClause = NIL;
-	return query;
 }

@@ -11,9 +11,9 @@
 #include "nodes/parsenodes.h"
 
 /*
- * query, changed in place if it asks for nothing but minima and maxima of
+ * Change query in place if it asks for nothing but minima and maxima of
  * encrypted columns of one table that has indexes for them.
  */
-extern Query *cellenc_plan_minmax(Query *query);
+extern void cellenc_plan_minmax(Query *query);
 
 #endif							/* CELLENC_PLAN_MINMAX_H */

@@ -381,4 +381,6 @@ cellenc_twin_init(void)
 	CacheRegisterSyscacheCallback(TYPEOID, catalog_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(PROCOID, catalog_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(CASTSOURCETARGET, catalog_changed, (Datum) 0);
+	/* what plan_operator.c and twin_ops.c keep */
+	CacheRegisterSyscacheCallback(AMOPOPID, catalog_changed, (Datum) 0);
 }

@@ -522,6 +522,14 @@ compare_terms(FunctionCallInfo fcinfo)
 	const uint8 *right;
 	int			result;
 
+	/* what an index scan does with each entry that it looks at */
+	if (state->by_bytes && state->info->twin[0] && !state->info->twin[1])
+	{
+		left = stored_term(fcinfo, state, 0, buf[0]);
+		if (left)
+			return memcmp(left, plain_term(fcinfo, state, 1, buf[1]), CELLENC_TERM_LEN);
+	}
+
 	/* without a key there is no column, so nothing is stored by this */
 	if (!cellenc_keyring_search_mac())
 		return compare_values(fcinfo, state);
