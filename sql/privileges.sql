@@ -405,8 +405,6 @@ WHERE (p.pronamespace = 'cellenc'::regnamespace
 	AND (p.prosecdef OR p.probin <> '$libdir/cellenc' OR p.prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c')
 		AND (p.prosrc !~ '^SELECT \$1[a-z_.: "[\]]* OPERATOR\(pg_catalog\.[^ ]+\) \$2[a-z_.: "[\]]*$' OR NOT EXISTS (SELECT FROM pg_operator o WHERE o.oprcode = p.oid))
 		AND p.proname <> 'to_side'
-		-- of arrays, for comparison of rows
-		AND (p.prosrc <> 'btarraycmp' OR p.prolang <> (SELECT oid FROM pg_language WHERE lanname = 'internal'))
 		-- an array's conversion to the argument type of its operators
 		AND NOT EXISTS (SELECT FROM pg_cast c WHERE p.oid = c.castfunc
 			AND p.prosrc ~ '^SELECT cellenc\.[a-z0-9_"]+\(\$1::[a-z0-9_. "]+\[\]\)$'));

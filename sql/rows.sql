@@ -7,7 +7,7 @@ CREATE TYPE rows_mood AS ENUM ('sad', 'ok', 'happy');
 CREATE TYPE rows_size AS ENUM ('small', 'large');
 CREATE TYPE rows_pair AS (a integer, b text);
 SELECT cellenc_create_type('rows_encmood', 'rows_mood'), cellenc_create_type('rows_encpair', 'rows_pair'),
-	cellenc_create_type('rows_encrange', 'int4range');
+	cellenc_create_type('rows_encrange', 'int4range'), cellenc_create_type('rows_encmulti', 'int4multirange');
 RESET client_min_messages;
 
 CREATE TABLE rows_plain (id integer PRIMARY KEY, i integer, t text, m rows_mood, p rows_pair, r int4range, a text[]);
@@ -78,6 +78,16 @@ EXECUTE composite ('(3,x)', '{a1}');
 DEALLOCATE ALL;
 RESET enable_seqscan;
 
+-- wherever it stands, also where the query is copied for what is sealed in it
+SELECT count(*) FROM rows_enc WHERE (m, id) > ('ok'::rows_mood, 100) AND t IN ('v1', 'v2');
+SELECT count(*) FROM rows_plain WHERE (m, id) > ('ok'::rows_mood, 100) AND t IN ('v1', 'v2');
+SELECT count(*) FROM rows_enc WHERE (m, id) < (SELECT m, id FROM rows_plain WHERE id = 100);
+SELECT count(*) FROM rows_plain WHERE (m, id) < (SELECT m, id FROM rows_plain WHERE id = 100);
+SELECT count((m, r) > ('ok'::rows_mood, '[2,9)'::int4range) OR NULL), count((s, id) < ('{[2,9)}'::int4multirange, 1) OR NULL)
+FROM rows_enc, LATERAL (SELECT int4multirange(r::int4range)::rows_encmulti AS s) s;
+SELECT count((m, r) > ('ok'::rows_mood, '[2,9)'::int4range) OR NULL), count((s, id) < ('{[2,9)}'::int4multirange, 1) OR NULL)
+FROM rows_plain, LATERAL (SELECT int4multirange(r) AS s) s;
+
 -- a comparison with another enum is refused as it is of the plain type's
 SELECT count(*) FROM rows_plain WHERE (m, id) > ('large'::rows_size, 1);
 SELECT count(*) FROM rows_enc WHERE m > 'large'::rows_size;
@@ -107,6 +117,16 @@ DROP TABLE rows_plain, rows_enc, rows_check;
 DROP FUNCTION rows_differ;
 DROP ROLE rows_reader;
 -- the types can be made again
-DROP TYPE rows_encmood, rows_encpair, rows_encrange CASCADE;
+-- an operator of a user's that takes any type of a kind is left alone
+CREATE TABLE rows_other (x text);
+INSERT INTO rows_other VALUES ('A'), ('b');
+CREATE FUNCTION rows_same(text, anyelement) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT lower($1) = lower($2::text)';
+CREATE OPERATOR public.= (FUNCTION = rows_same, LEFTARG = text, RIGHTARG = anyelement);
+SELECT x FROM rows_other, (SELECT 1::encint4 AS i) e WHERE x OPERATOR(public.=) 'a'::text AND i = 1;
+DROP OPERATOR public.= (text, anyelement);
+DROP FUNCTION rows_same;
+DROP TABLE rows_other;
+
+DROP TYPE rows_encmood, rows_encpair, rows_encrange, rows_encmulti CASCADE;
 SELECT cellenc_create_type('rows_encmood', 'rows_mood') IS NOT NULL;
 DROP TYPE rows_encmood, rows_mood, rows_size, rows_pair CASCADE;

@@ -24,13 +24,13 @@ WHERE t.typnamespace = 'pg_catalog'::regnamespace ORDER BY t.oid;
 -- the types without the twin, and what they may be compared by
 SELECT f.opfname, m.amname, string_agg(DISTINCT format_type(a.amoplefttype, NULL), ', ') AS types
 FROM pg_opfamily f JOIN pg_am m ON m.oid = f.opfmethod JOIN pg_amop a ON a.amopfamily = f.oid
-WHERE f.opfnamespace = 'cellenc'::regnamespace AND f.opfname !~ '_row_ops$'
+WHERE f.opfnamespace = 'cellenc'::regnamespace AND f.opfname !~ '_rows$'
 GROUP BY 1, 2 HAVING count(DISTINCT a.amoplefttype) > 2 ORDER BY 1, 2;
 
 -- families of the bases are left alone: their operators are in no family of
 -- ours, which have those of encrypted types that need no schema
 SELECT a.amopopr::regoperator FROM pg_amop a
-JOIN pg_opfamily f ON f.oid = a.amopfamily AND f.opfnamespace = 'cellenc'::regnamespace AND f.opfname !~ '_row_ops$'
+JOIN pg_opfamily f ON f.oid = a.amopfamily AND f.opfnamespace = 'cellenc'::regnamespace AND f.opfname !~ '_rows$'
 JOIN pg_operator o ON o.oid = a.amopopr AND o.oprnamespace <> 'cellenc'::regnamespace;
 
 -- families for comparison of rows alone: five operators and a function for each pair of types
@@ -39,7 +39,7 @@ FROM (SELECT f.oid, array_agg(a.amopstrategy ORDER BY a.amopstrategy),
 		(SELECT count(*) FROM pg_amproc p WHERE p.amprocfamily = f.oid AND p.amprocnum = 1
 			AND (p.amproclefttype, p.amprocrighttype) = (a.amoplefttype, a.amoprighttype))
 	FROM pg_opfamily f JOIN pg_amop a ON a.amopfamily = f.oid
-	WHERE f.opfnamespace = 'cellenc'::regnamespace AND f.opfname ~ '_row_ops$'
+	WHERE f.opfnamespace = 'cellenc'::regnamespace AND f.opfname ~ '_rows$'
 	GROUP BY f.oid, a.amoplefttype, a.amoprighttype) v (family, strategies, functions);
 
 -- a user's type has them too, also after it was dropped and made again

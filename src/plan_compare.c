@@ -184,7 +184,8 @@ kind_comparison(Oid opno, Node *left, Node *right, bool right_is_array)
 	if (opno < FirstNormalObjectId)
 		return InvalidOid;
 	op_input_types(opno, &left_type, &right_type);
-	if (cellenc_twin_is_kind(left_type) == cellenc_twin_is_kind(right_type))
+	if (cellenc_twin_is_kind(left_type) == cellenc_twin_is_kind(right_type) ||
+		!twin_of(cellenc_twin_is_kind(left_type) ? right : left))
 		return InvalidOid;
 	actual_right = right_is_array ? get_base_element_type(exprType(right)) : exprType(right);
 	return cellenc_plan_hidden_operator(get_opname(opno), getBaseType(exprType(left)), getBaseType(actual_right));
@@ -257,6 +258,9 @@ rewrite_comparison(Oid *opno, Oid *function, List **args, bool right_is_array)
 static void
 rewrite_row_comparison(RowCompareExpr *expr)
 {
+	/* a mutator has copied the operands alone */
+	expr->opnos = list_copy(expr->opnos);
+	expr->opfamilies = list_copy(expr->opfamilies);
 	for (int i = 0; i < list_length(expr->opnos); i++)
 	{
 		Node	   *left = list_nth(expr->largs, i);
@@ -273,6 +277,8 @@ rewrite_row_comparison(RowCompareExpr *expr)
 		twin = twin_of(left);
 		if (!twin)
 			twin = twin_of(right);
+		if (!twin)
+			continue;
 		family = lookup_type_cache(twin->type, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
 		if (get_op_opfamily_strategy(better, family) != strategy)
 			continue;
@@ -370,6 +376,11 @@ rewrite(Node *node, void *context)
 	return cellenc_plan_open(expression_tree_mutator(node, rewrite, context));
 }
 
+/*
+ * The same without a copy: a query that comes to be planned is the planner's to
+ * change.  What is in the range table or in a CTE is found there, other queries
+ * inside are in sublinks.
+ */
 static bool
 rewrite_in_place(Node *node, void *context)
 {

@@ -5,7 +5,7 @@
  *
  * Read from the system catalogs alone, cached per backend.  Entries are never
  * freed, because fn_extra of running queries points to them; they are read
- * again in place when pg_type, pg_proc or pg_cast changed.
+ * again in place when one of these catalogs has changed.
  *
  *-------------------------------------------------------------------------
  */
@@ -383,4 +383,7 @@ cellenc_twin_init(void)
 	CacheRegisterSyscacheCallback(CASTSOURCETARGET, catalog_changed, (Datum) 0);
 	/* what plan_operator.c and twin_ops.c keep */
 	CacheRegisterSyscacheCallback(AMOPOPID, catalog_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(AMPROCNUM, catalog_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(CLAOID, catalog_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(OPEROID, catalog_changed, (Datum) 0);
 }

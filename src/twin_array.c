@@ -283,9 +283,7 @@ create_operators_of(const NewTwin *twin, const char *left, const char *right, co
 	}
 	if (!ordered)
 		return;
-	run("CREATE FUNCTION cellenc.array_cmp(%s, %s) RETURNS integer LANGUAGE internal STABLE STRICT PARALLEL SAFE AS 'btarraycmp'",
-		left, right);
-	appendStringInfo(&members, "FUNCTION 1 (%s, %s) cellenc.array_cmp(%s, %s)", left, right, left, right);
+	appendStringInfo(&members, "FUNCTION 1 (%s, %s) pg_catalog.btarraycmp(anyarray, anyarray)", left, right);
 	cellenc_twin_add_row_members(twin, members.data);
 }
 

@@ -26,7 +26,7 @@ typedef struct NewTwin
 
 	/* found by cellenc_twin_probe */
 	bool		compares_visibly;	/* (twin, twin) comparisons need no schema */
-	List	   *visible;		/* VisibleOperator *, others than comparisons */
+	List	   *visible;		/* VisibleOperator *, others than those */
 } NewTwin;
 
 /* Schema, quoted, of operators that are found without naming one. */
@@ -34,7 +34,7 @@ extern const char *cellenc_twin_visible_schema(const NewTwin *twin);
 
 /*
  * Find the operators that expressions over the twin resolve to, where those
- * are not the base's own; and make the ones that are no comparisons.
+ * are not the base's own; and make them, but for comparisons of (twin, twin).
  */
 extern void cellenc_twin_probe(NewTwin *twin);
 extern void cellenc_twin_create_visible(const NewTwin *twin);

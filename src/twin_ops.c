@@ -26,6 +26,7 @@
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/multirangetypes.h"
 #include "utils/rangetypes.h"
 #include "utils/syscache.h"
 
@@ -595,6 +596,10 @@ type_of_value(const TypeCacheEntry *base, Datum value)
 		return base->type_id;
 	if (base->typtype == TYPTYPE_RANGE)
 		return RangeTypeGetOid(DatumGetRangeTypeP(value));
+	if (base->typtype == TYPTYPE_MULTIRANGE)
+		return MultirangeTypeGetOid(DatumGetMultirangeTypeP(value));
+	if (base->typtype != TYPTYPE_ENUM)
+		elog(ERROR, "type %u is of no kind", base->type_id);
 	tuple = SearchSysCache1(ENUMOID, value);
 	if (!HeapTupleIsValid(tuple))
 		return InvalidOid;

@@ -306,7 +306,7 @@ create_operator(const NewTwin *twin, const VisibleOperator *op)
 void
 cellenc_twin_create_row_family(const NewTwin *twin)
 {
-	const char *family = quote_identifier(psprintf("%s_row_ops", twin->plain_name));
+	const char *family = quote_identifier(psprintf("%s_rows", twin->plain_name));
 
 	if (!OidIsValid(twin->cache->cmp_proc))
 		return;
@@ -319,7 +319,7 @@ void
 cellenc_twin_add_row_members(const NewTwin *twin, const char *members)
 {
 	run("ALTER OPERATOR FAMILY cellenc.%s USING btree ADD %s",
-		quote_identifier(psprintf("%s_row_ops", twin->plain_name)), members);
+		quote_identifier(psprintf("%s_rows", twin->plain_name)), members);
 }
 
 /* The comparisons that have the twin at this side. */

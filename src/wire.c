@@ -592,7 +592,8 @@ is_from_client(ParseState *pstate)
 static void
 after_parse_analysis(ParseState *pstate, Query *query, JumbleState *jstate)
 {
-	bool		has_parameters = pstate->p_paramref_hook != NULL;
+	VariableParams *variable;
+	bool		has_parameters;
 
 	if (prev_post_parse_analyze_hook)
 		prev_post_parse_analyze_hook(pstate, query, jstate);
@@ -604,9 +605,11 @@ after_parse_analysis(ParseState *pstate, Query *query, JumbleState *jstate)
 	if (query->commandType != CMD_UTILITY || !IsA(query->utilityStmt, VariableSetStmt))
 		cellenc_guc_session_started = true;
 
+	variable = variable_params(pstate);
+	has_parameters = variable ? *variable->ntypes > 0 : pstate->p_paramref_hook != NULL;
 	if (handles_encrypted((Node *) query, &has_parameters))
 	{
-		if (variable_params(pstate))
+		if (variable)
 			cellenc_redact_remember(pstate->p_sourcetext);
 		else
 			cellenc_redact_touch();
@@ -615,10 +618,8 @@ after_parse_analysis(ParseState *pstate, Query *query, JumbleState *jstate)
 	/* sealed output is for dumps, which know what they are doing */
 	if (cellenc_guc_wire_types && cellenc_guc_output == CELLENC_TEXT_PLAIN)
 	{
-		VariableParams *params = variable_params(pstate);
-
-		if (params)
-			take_base_parameters(params, query);
+		if (variable)
+			take_base_parameters(variable, query);
 		open_results(query);
 	}
 }

@@ -21,7 +21,7 @@ my $file = "$dir/keys";
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(allows_streaming => 1);
-$node->append_conf('postgresql.conf', "shared_preload_libraries = 'cellenc'\n"
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'cellenc'\nmax_locks_per_transaction = 256\n"
 	  . "include_if_exists = 'cellenc_test.conf'\n");
 
 # The settings of cellenc from the next start or reload on.

@@ -179,14 +179,35 @@ simple(const char *sql)
 		show_result(res);
 }
 
+/*
+ * What comes next is analyzed again, as after a change of a table.  Not by
+ * PQexec, which would end the unnamed statement.
+ */
+static void
+discard_plans(void)
+{
+	PGresult   *res;
+
+	if (PQtransactionStatus(conn) == PQTRANS_INERROR)
+		return;
+	res = PQexecPrepared(conn, "discard", 0, NULL, NULL, NULL, TEXT);
+	if (PQresultStatus(res) != PGRES_COMMAND_OK)
+		fail(PQerrorMessage(conn));
+	PQclear(res);
+}
+
+/* Every other statement that is executed is analyzed again in between. */
 static void
 execute(const char *name, int nvalues, const char *const *values, const int *lengths, const int *formats)
 {
+	static bool again = false;
+
+	again = !again;
 	for (int format = TEXT; format <= BINARY; format++)
 	{
 		show_result(PQexecPrepared(conn, name, nvalues, values, lengths, formats, format));
-		/* what comes next is analyzed again, as after a change of a table */
-		PQclear(PQexecPrepared(conn, "discard", 0, NULL, NULL, NULL, TEXT));
+		if (format == TEXT && again)
+			discard_plans();
 	}
 }
 
