@@ -407,10 +407,10 @@ rewrite_in_place(Node *node, void *context)
  * parameter, or of arrays of one?
  */
 static bool
-operates_on_twin(Oid opno, List *args)
+operates_on_twin(Oid opno, Node *left, Node *right)
 {
 	return opno >= FirstNormalObjectId &&
-		(twin_of(linitial(args)) || twin_of(llast(args)) || cellenc_array_operand_source(linitial(args)));
+		(twin_of(left) || twin_of(right) || cellenc_array_operand_source(left));
 }
 
 static bool
@@ -422,7 +422,7 @@ compares_twin_in_row(RowCompareExpr *expr)
 
 	forthree(opno, expr->opnos, left, expr->largs, right, expr->rargs)
 	{
-		if (operates_on_twin(lfirst_oid(opno), list_make2(lfirst(left), lfirst(right))))
+		if (operates_on_twin(lfirst_oid(opno), lfirst(left), lfirst(right)))
 			return true;
 	}
 	return false;
@@ -443,11 +443,13 @@ cellenc_plan_compare_survey(Node *node, CellencCompares *found)
 			break;
 		case T_OpExpr:
 			if (!found->any)
-				found->any = operates_on_twin(((OpExpr *) node)->opno, ((OpExpr *) node)->args);
+				found->any = operates_on_twin(((OpExpr *) node)->opno, linitial(((OpExpr *) node)->args),
+											  llast(((OpExpr *) node)->args));
 			break;
 		case T_ScalarArrayOpExpr:
 			if (!found->any)
-				found->any = operates_on_twin(((ScalarArrayOpExpr *) node)->opno, ((ScalarArrayOpExpr *) node)->args);
+				found->any = operates_on_twin(((ScalarArrayOpExpr *) node)->opno, linitial(((ScalarArrayOpExpr *) node)->args),
+											  llast(((ScalarArrayOpExpr *) node)->args));
 			break;
 		case T_RowCompareExpr:
 			if (!found->any)
